@@ -1,0 +1,56 @@
+# Every job of this project has one command; `make` alone lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+LOCKS := deploy/requirements
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check bench simulate lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## virtual environment in .venv with everything locked, and the overgrowth command
+
+# The lock is installed with its hashes and the project itself without asking the index for anything more.
+$(STAMP): pyproject.toml $(LOCKS)/development.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: expected Python 3.11 or later, found '$(PYTHON)'; say which one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "make: no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing the locked packages into $(VENV) (about a minute the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/development.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## watch a community outgrow a brand's topic: embedded Kafka and Valkey, a worker, a season
+	@$(BIN)/overgrowth demo
+
+test: install ## the whole test suite
+	@$(BIN)/python -m pytest
+
+check: install ## lint, format, types, tidy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_tidy.py
+
+bench: install ## benchmarks, side by side in one run, as ratios
+	@$(BIN)/python -m tests.benchmarks
+
+simulate: install ## seeded fault simulation against the oracle
+	@$(BIN)/python -m tests.simulation
+
+lock: install ## write the locks anew after a change of pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
+	@for lock in 'development --all-extras pyproject.toml' 'runtime pyproject.toml' 'build --group build'; do \
+	  set -- $$lock; name=$$1; shift; \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+	    --custom-compile-command 'make lock' --output-file $(LOCKS)/$$name.txt "$$@" || exit 1; \
+	done
+
+clean: ## remove what was made here: environment, caches, build output
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find schemas streams agents tests -name __pycache__ -type d -prune -exec rm -rf {} +

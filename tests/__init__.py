@@ -1,0 +1,1 @@
+"""Mirrors of the source, one to one; beside them tidy, conformance checks, simulation, integration, benchmarks."""
