@@ -1,0 +1,93 @@
+"""Shape of an alert: one revision of an episode, told with its conditions and its evidence."""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.vitals import WindowVitals
+
+Status = Literal["firing", "updated", "resolved", "superseded", "expired"]
+Relation = Literal[">=", "<=", ">", "<"]
+Bound = Literal["value", "low", "high"]
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One condition of a state: the value and its interval, the threshold, and whether it holds.
+
+    `relation` is how the number must stand to the threshold for the condition to hold, and `bound` says which number
+    is meant: the value, or an end of its interval. A null value was not to be had. Conditions that share an `any_of`
+    are alternatives: a state is entered or left when every other condition holds and at least one of each `any_of`.
+    A `guard` says that there is enough to judge by, not how much there is, so it counts for nothing in the severity.
+    """
+
+    # Defaults are written, not omitted: msgspec tells a default string by identity, so equal conditions could differ
+    # in their bytes.
+
+    name: str
+    value: float | None
+    threshold: float
+    holds: bool
+    low: float | None = None
+    high: float | None = None
+    relation: Relation = ">="
+    bound: Bound = "value"
+    any_of: str | None = None
+    guard: bool = False
+
+
+class CascadeEvidence(msgspec.Struct):
+    """A cascade that the alert names: its root post, its size (posts and shares, root included) and its depth."""
+
+    root: str
+    size: int
+    depth: int
+
+
+class EmergentEvidence(msgspec.Struct):
+    """A topic that emerged from the community: where its talk went."""
+
+    name: str
+    lift: float
+    g2: float
+    actors: int
+
+
+class Evidence(msgspec.Struct):
+    """What the conditions were read from, bounded: at most five of each."""
+
+    emergent: tuple[EmergentEvidence, ...] = ()
+    cascades: tuple[CascadeEvidence, ...] = ()
+    windows: dict[str, WindowVitals] = msgspec.field(default_factory=dict)
+    baseline: str = "learning"
+    flags: tuple[str, ...] = ()
+
+
+class Span(msgspec.Struct, rename={"from_": "from"}):
+    """The span of event time that the decision rests on, as RFC 3339 times, and how many signals lie in it."""
+
+    from_: str
+    to: str
+    signals: int
+
+
+class Alert(msgspec.Struct):
+    """One revision of an episode, the data of a CloudEvent (WIRE.md §§0, 6); a function of the signals alone.
+
+    `at` is the tick of the decision, `since` the tick from which on the conditions of the state held. `severity` goes
+    from 1 to 10 (`streams.lifecycle.alerts.severity_of`). `rules` is the hash of the rules that decided.
+    """
+
+    id: str
+    episode: str
+    brand: str
+    topic: str
+    state: str
+    status: Status
+    severity: int
+    at: str
+    since: str
+    summary: str
+    conditions: tuple[Condition, ...]
+    evidence: Evidence
+    rules: str
+    span: Span

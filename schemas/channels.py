@@ -1,0 +1,84 @@
+"""Name every Kafka channel: what it carries, by which key, how long, and with which settings it is created."""
+
+from typing import Literal
+
+import msgspec
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+Format = Literal["json", "packed", "rows"]
+
+
+class ChannelSpec(msgspec.Struct, frozen=True):
+    """One channel: `name` without namespace, the key of its records, their format, and its Kafka settings.
+
+    `partitions` is 0 where it follows the installation's number of partitions.
+    """
+
+    name: str
+    carries: str
+    key: str
+    format: Format
+    cleanup: str = "delete"
+    retention_ms: int = 7 * DAY_MS
+    partitions: int = 0
+
+    def config(self) -> dict[str, str]:
+        """Return the Kafka settings of the channel."""
+        config = {"cleanup.policy": self.cleanup, "max.message.bytes": "2097152"}
+        if "delete" in self.cleanup:
+            config["retention.ms"] = str(self.retention_ms)
+        if "compact" in self.cleanup:
+            # A former owner's late rows must still be told apart from the ones they would replace (RELIABILITY.md).
+            config["min.compaction.lag.ms"] = str(HOUR_MS)
+            config["max.compaction.lag.ms"] = str(DAY_MS)
+            config["delete.retention.ms"] = str(7 * DAY_MS)
+            config["segment.ms"] = str(HOUR_MS)
+            config["min.cleanable.dirty.ratio"] = "0.2"
+        return config
+
+
+SIGNALS = ChannelSpec("social.signals", "signals and heartbeats", "conversation root id", "json")
+ATTRIBUTED = ChannelSpec("social.attributed", "packets of attributed signals", "actor shard", "packed", retention_ms=DAY_MS)
+CONTRIBUTIONS = ChannelSpec(
+    "social.contributions", "packets of contributions", "brand/topic", "packed", retention_ms=DAY_MS
+)
+VITALS = ChannelSpec("social.vitals", "vitals, latest per topic", "brand/topic", "json", cleanup="compact")
+ALERTS = ChannelSpec("social.alerts", "alerts, history", "brand/topic", "json", retention_ms=30 * DAY_MS)
+ALERT_STATE = ChannelSpec("social.alert-state", "alerts, latest per episode", "episode", "json", cleanup="compact")
+REJECTIONS = ChannelSpec("social.rejections", "refused input", "reason", "json", retention_ms=14 * DAY_MS)
+LATE = ChannelSpec("social.late", "signals behind the watermark", "conversation root id", "json", retention_ms=14 * DAY_MS)
+TOPICS = ChannelSpec("social.topics", "the seed registry", "brand/topic", "json", cleanup="compact", partitions=1)
+TABLE_ATTRIBUTE = ChannelSpec("social.table.attribute", "conversations", "row", "rows", cleanup="compact")
+TABLE_FOLLOW = ChannelSpec("social.table.follow", "actors", "row", "rows", cleanup="compact")
+TABLE_WATCH = ChannelSpec("social.table.watch", "topics", "row", "rows", cleanup="compact")
+
+CHANNELS: tuple[ChannelSpec, ...] = (
+    SIGNALS,
+    ATTRIBUTED,
+    CONTRIBUTIONS,
+    VITALS,
+    ALERTS,
+    ALERT_STATE,
+    REJECTIONS,
+    LATE,
+    TOPICS,
+    TABLE_ATTRIBUTE,
+    TABLE_FOLLOW,
+    TABLE_WATCH,
+)
+
+
+def raw_channel(network: str) -> ChannelSpec:
+    """Return the channel that carries a network's own payloads."""
+    return ChannelSpec(f"social.raw.{network}", f"payloads of {network}", "any", "json")
+
+
+def named(spec: ChannelSpec, *, namespace: str) -> str:
+    """Return the full name of a channel in a namespace; the empty namespace is the live one.
+
+    >>> named(SIGNALS, namespace="replay")
+    'replay.social.signals'
+    """
+    return f"{namespace}.{spec.name}" if namespace else spec.name

@@ -1,0 +1,40 @@
+"""Shape of what is remembered of a topic's lifecycle: its state, its running timers and its open episode.
+
+Part of the row of a topic; brand and topic are in the key of that row, and its version in the envelope.
+"""
+
+import msgspec
+
+
+class TimerRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """How long conditions have held without a break: since `since_ms`, of which `paused_ms` went without data."""
+
+    state: str
+    since_ms: int
+    paused_ms: int = 0
+
+
+class EpisodeRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """An open episode: what names it, and what of it was told.
+
+    `entered_ms` is the tick at which it fired, `since_ms` the one from which on its conditions held. `revision` is
+    the last one told, at `told_ms`; `severity` the highest one told.
+    """
+
+    id: str
+    state: str
+    entered_ms: int
+    since_ms: int
+    revision: int
+    severity: int
+    told_ms: int
+
+
+class LifecycleRow(msgspec.Struct, array_like=True, frozen=True):
+    """Where one topic stands. `entering` and `leaving` are in the order of the states, one timer per state at most."""
+
+    state: str = "dormant"
+    entering: tuple[TimerRow, ...] = ()
+    leaving: tuple[TimerRow, ...] = ()
+    stale_since_ms: int | None = None
+    episode: EpisodeRow | None = None

@@ -1,0 +1,130 @@
+"""Shape of what tables remember: the envelope of every row, checkpoints, clocks, conversations and recent ids.
+
+Rows are wire: every struct starts with nothing that an older reader could misread, new fields come last with a default,
+and a table written with another `ROW_VERSION` is refused, never guessed.
+"""
+
+import msgspec
+
+from schemas.attributed import Position
+from schemas.lifecycle_rows import LifecycleRow
+
+ROW_VERSION = 1
+ROW_BYTES_MAX = 64 * 1024
+
+
+class StoredRow(msgspec.Struct, array_like=True, gc=False):
+    """One record of a changelog: a row as the checkpoint (`epoch`, `seq`) left it; `value` is None where it ended.
+
+    It counts only if that checkpoint was completed (`CheckpointRow`).
+    """
+
+    version: int
+    epoch: int
+    seq: int
+    value: bytes | None
+
+
+class SourceRow(msgspec.Struct, array_like=True, gc=False):
+    """What is known of one source in one partition (`streams.eventtime.clock`)."""
+
+    largest_ms: int
+    spoke_ms: int
+    ended: int
+
+
+class SourceClockRow(msgspec.Struct, array_like=True):
+    """The watermark of one partition and the sources behind it."""
+
+    watermark_ms: int = 0
+    logged_ms: int = 0
+    sources: dict[str, SourceRow] = {}
+
+
+class EpochSpan(msgspec.Struct, array_like=True, gc=False):
+    """The checkpoints that one owner of a partition completed: those after `after_seq`, up to the next owner's."""
+
+    epoch: int
+    after_seq: int
+
+
+class CheckpointRow(msgspec.Struct, array_like=True):
+    """The last row of every checkpoint: with it, the rows that were written before it count.
+
+    `offset` is the first input offset that the rows do not cover, `frontier` the position up to which everything was
+    applied, `context` what the reader of the input knew at `offset`. `partitions` and `origins` are the numbers of
+    partitions that the state was built for: with others it is refused. `epochs` tells which owners' rows count.
+    """
+
+    version: int
+    step: str
+    epoch: int
+    seq: int
+    offset: int
+    frontier: Position
+    context: bytes
+    partitions: int
+    origins: int
+    epochs: tuple[EpochSpan, ...]
+    channel_id: str = ""
+
+
+class ConversationRow(msgspec.Struct, array_like=True):
+    """The head of one conversation; its nodes lie in `NodesRow`s of their own.
+
+    `root_actor` is None where nobody told. `topics` are those that anything in it carries, in the order in which they
+    came; `root_mask` has a bit for each that its root carries, `brand_mask` for each whose brand wrote the root.
+    """
+
+    last_at_ms: int
+    root_actor: str | None
+    root_seen: bool
+    topics: tuple[str, ...]
+    root_mask: int
+    brand_mask: int
+    size: int
+    depth: int
+    nodes: int
+
+
+class NodesRow(msgspec.Struct, array_like=True):
+    """Some nodes of one conversation, in the order in which they came: ids and what `streams.attribution` packs."""
+
+    ids: tuple[str, ...]
+    values: tuple[int, ...]
+
+
+class RecentIdsRow(msgspec.Struct, array_like=True):
+    """Signal ids seen lately, with their event times."""
+
+    ids: tuple[str, ...]
+    at_ms: tuple[int, ...]
+
+
+class TopicRow(msgspec.Struct, array_like=True):
+    """The head of one topic's state: its pane length, when it was first seen, and where its ticks have come to.
+
+    `next_tick_ms` is 0 while the topic sleeps. `end` is the pane before which its windows end.
+    """
+
+    pane_ms: int
+    first_pane: int
+    end: int
+    next_tick_ms: int
+    lifecycle: LifecycleRow
+    told: bytes = b""
+
+
+class OpenPaneRow(msgspec.Struct, array_like=True):
+    """What came into the pane that no tick has closed yet: sums, signals per actor, actors by lineage."""
+
+    vector: tuple[int, ...]
+    actors: dict[str, int]
+    endogenous: tuple[str, ...]
+    seeded: tuple[str, ...]
+
+
+class TopicCascadesRow(msgspec.Struct, array_like=True):
+    """The cascades that a topic remembers as evidence: root -> (size, depth, last event time)."""
+
+    cascades: dict[str, tuple[int, int, int]]

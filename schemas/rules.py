@@ -1,0 +1,108 @@
+"""Shape of the rules: every threshold, window, `for` and `keep` that decides about alerts, with its default and range.
+
+A field that ends in `_ms` is a duration: a rules file names it without the ending and writes it with a unit
+(`for: 2h`), and `Rules.scale` multiplies it.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+TICK_MS_MIN = 1_000
+"""Ticks never come closer than this, whatever the scale: each one judges every topic."""
+
+Factor = Annotated[float, Meta(ge=0.0, le=1e6)]
+"""A weight, a ratio or a z value."""
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+HistoryHours = Annotated[int, Meta(ge=0, le=10_000)]
+SpanMs = Annotated[int, Meta(ge=0, le=3_650 * DAY_MS)]
+"""A duration that may be 0: at once, or not at all."""
+PositiveMs = Annotated[int, Meta(ge=1, le=3_650 * DAY_MS)]
+TickMs = Annotated[int, Meta(ge=TICK_MS_MIN, le=DAY_MS)]
+Scale = Annotated[float, Meta(ge=1e-6, le=1e3)]
+
+
+class EngagementRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """Weight of each kind in engagement units, and how much one actor may count in an hour (MEASURES.md §2)."""
+
+    post: Factor = 1.0
+    reply: Factor = 1.0
+    quote: Factor = 1.5
+    share: Factor = 1.0
+    like: Factor = 0.2
+    follow: Factor = 0.5
+    actor_cap: Factor = 5.0
+
+
+class BaselineRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """How much history a baseline wants before it is used (MEASURES.md §§3, 10).
+
+    Counted in slots of the baseline, which are hours times `Rules.scale`; so these two are not scaled themselves.
+    """
+
+    learning_hours: HistoryHours = 24
+    weekly_after_hours: HistoryHours = 168
+
+
+class SeededRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When a topic counts as seeded, and after how long a silence it is dormant again (MEASURES.md §8)."""
+
+    actors_min: Count = 5
+    silence_ms: PositiveMs = 72 * HOUR_MS
+
+
+class GrowingRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When a topic is growing: an unusual audience, or a significant doubling (MEASURES.md §8)."""
+
+    z_enter: Factor = 3.0
+    z_exit: Factor = 1.0
+    doubling_ms: PositiveMs = 24 * HOUR_MS
+    cold_actors_min: Count = 100
+    cold_signals_min: Count = 500
+    for_ms: SpanMs = HOUR_MS
+    keep_ms: SpanMs = 6 * HOUR_MS
+
+
+class OutgrownRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When the community has outgrown what the brand seeded (MEASURES.md §§4, 10)."""
+
+    ratio_enter: Factor = 2.0
+    ratio_exit: Factor = 1.3
+    share_enter: Share = 0.55
+    share_exit: Share = 0.45
+    audience_factor: Factor = 1.5
+    z_enter: Factor = 3.0
+    actors_min: Count = 50
+    signals_min: Count = 100
+    cold_actors_min: Count = 250
+    cold_signals_min: Count = 500
+    top_actor_share_max: Share = 0.25
+    for_ms: SpanMs = 2 * HOUR_MS
+    keep_ms: SpanMs = 6 * HOUR_MS
+
+
+class ReminderRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When a firing episode is told again: after each of `after_ms`, then every `every_ms`."""
+
+    after_ms: tuple[PositiveMs, ...] = (30 * MINUTE_MS, 2 * HOUR_MS, 6 * HOUR_MS)
+    every_ms: PositiveMs = DAY_MS
+
+
+class Rules(Struct, forbid_unknown_fields=True, frozen=True):
+    """All rules of one topic. `scale` multiplies every duration: 1/60 makes a season's day last 24 minutes.
+
+    The durations here are as declared; `streams.lifecycle.rules.scaled` applies the scale.
+    """
+
+    scale: Scale = 1.0
+    tick_ms: TickMs = MINUTE_MS
+    engagement: EngagementRules = EngagementRules()
+    baseline: BaselineRules = BaselineRules()
+    seeded: SeededRules = SeededRules()
+    growing: GrowingRules = GrowingRules()
+    outgrown: OutgrownRules = OutgrownRules()
+    reminders: ReminderRules = ReminderRules()

@@ -1,0 +1,80 @@
+"""Shape of a signal, one act by one actor at one event time, and of a heartbeat, the progress of a source."""
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["post", "reply", "share", "quote", "like", "follow"]
+Op = Literal["create", "update", "delete", "undo"]
+
+KINDS: tuple[Kind, ...] = ("post", "reply", "share", "quote", "like", "follow")
+
+CLOCK_SOURCE = "clock"
+"""Name of the source whose heartbeats carry wall time."""
+
+AT_MS_MIN = 946_684_800_000
+"""2000-01-01: an instant before it is taken for seconds sent as milliseconds, or for a broken clock."""
+AT_MS_MAX = 253_402_300_799_999
+"""9999-12-31, the last instant that an RFC 3339 time can name."""
+
+FLAG_FUTURE = "future"
+FLAG_TAGS_TRUNCATED = "tags_truncated"
+
+
+class Signal(msgspec.Struct, omit_defaults=True, gc=False):
+    """One act by one actor at one event time, as `social.signals` carries it (WIRE.md §0).
+
+    `id` is unique and the key for de-duplication, `at` is in epoch milliseconds. `post` names the post that the act
+    made (post, reply, quote) or is about (share, like); `parent` the post or share that it answers or spreads;
+    `root` the first post of the conversation. `parent_actor` and `root_actor` name their authors where the network
+    tells, so that a lineage is known even when the post itself was never seen. `text` is used to match phrases and
+    is then dropped.
+    """
+
+    id: str
+    network: str
+    kind: Kind
+    at: int
+    actor: str
+    op: Op = "create"
+    source: str = ""
+    followers: int | None = None
+    post: str | None = None
+    parent: str | None = None
+    root: str | None = None
+    parent_actor: str | None = None
+    root_actor: str | None = None
+    tags: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    text: str | None = None
+    lang: str | None = None
+    edge: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+class Heartbeat(msgspec.Struct, omit_defaults=True, gc=False):
+    """The progress of a source: it will say nothing more from before `at` (epoch milliseconds); `end` ends it."""
+
+    heartbeat: str
+    at: int
+    end: bool = False
+
+
+def conversation_of(signal: Signal) -> str:
+    """Return the id of the conversation that a signal belongs to, the key of `social.signals`.
+
+    >>> conversation_of(Signal(id="t:1", network="t", kind="post", at=AT_MS_MIN, actor="a", post="1"))
+    '1'
+    """
+    return signal.root or signal.parent or signal.post or signal.id
+
+
+def node_of(signal: Signal) -> str:
+    """Return the id under which later signals name this one as their parent.
+
+    A post, reply or quote is named by its post id; a share by its own id, because its `post` is the shared post.
+    """
+    if signal.kind == "share" or signal.kind == "like" or signal.kind == "follow":
+        return signal.id
+    return signal.post or signal.id

@@ -1,0 +1,54 @@
+"""Shape of a topic's vitals: all its measures at one evaluation tick, as `social.vitals` carries them."""
+
+import msgspec
+
+State = str
+"""One of `STATES`."""
+
+STATES: tuple[State, ...] = ("dormant", "seeded", "growing", "outgrown", "escaped", "returning", "returned")
+
+WINDOWS: tuple[str, ...] = ("5m", "1h", "24h", "7d")
+
+
+class WindowVitals(msgspec.Struct):
+    """One window [t - length, t) of a topic: raw counts, weighted engagement, distinct actors, the busiest actor's
+    share of the signals.
+    """
+
+    signals: int
+    by_kind: dict[str, int]
+    by_lineage: dict[str, int]
+    engagement: float
+    actors: int
+    top_actor_share: float
+
+
+class Measures(msgspec.Struct):
+    """The measures that the lifecycle judges; null where there is too little to say anything (MEASURES.md §§3, 4)."""
+
+    outgrowth_ratio: float | None = None
+    outgrowth_ratio_low: float | None = None
+    outgrowth_ratio_high: float | None = None
+    actor_outgrowth_ratio: float | None = None
+    endogenous_share: float | None = None
+    endogenous_share_low: float | None = None
+    baseline: str = "learning"
+    baseline_expected: float | None = None
+    baseline_z: float | None = None
+    doubling_time_s: float | None = None
+    drift_share: float | None = None
+    tag_divergence_bits: float | None = None
+    reproduction_number: float | None = None
+
+
+class Vitals(msgspec.Struct):
+    """All measures of one topic at the tick `at` (epoch ms), which covers the signals before it."""
+
+    at: int
+    brand: str
+    topic: str
+    state: State
+    watermark: int
+    windows: dict[str, WindowVitals]
+    measures: Measures
+    flags: tuple[str, ...] = ()
