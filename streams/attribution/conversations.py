@@ -1,0 +1,263 @@
+"""Keep each conversation whole: whose it is, which topics it carries, and how big and deep its cascade grew."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from schemas.attributed import ADOPTED, BRAND, SEEDED, TopicLink
+from schemas.rows import ConversationRow, NodesRow
+from schemas.signal import Signal, node_of
+from streams.attribution.matcher import Matcher
+
+NODES_MAX = 50_000
+"""Nodes remembered of one cascade (MEASURES.md §5); children of later ones hang from the root."""
+NODES_PER_ROW = 256
+TOPICS_MAX = 16
+"""Topics remembered of one conversation: a mask of bits in a node."""
+DEPTH_MAX = (1 << 20) - 1
+DISTANCE_UNKNOWN = (1 << 20) - 1
+
+_TREE_KINDS = frozenset(("post", "reply", "quote", "share"))
+
+
+class Node(NamedTuple):
+    """What a node passes on to its children: depth in the cascade, distance to a brand's act, topics (mask)."""
+
+    depth: int
+    distance: int
+    mask: int
+
+    def pack(self) -> int:
+        """Return the node as one integer, 20 bits for depth and for distance.
+
+        >>> Node.unpack(Node(depth=3, distance=2, mask=5).pack())
+        Node(depth=3, distance=2, mask=5)
+        """
+        return self.mask << 40 | self.distance << 20 | self.depth
+
+    @classmethod
+    def unpack(cls, packed: int) -> "Node":
+        """Return the node that was packed."""
+        return cls(packed & DEPTH_MAX, packed >> 20 & DISTANCE_UNKNOWN, packed >> 40)
+
+
+class Conversation:
+    """One conversation in memory: its head (`row`) and its nodes, packed."""
+
+    __slots__ = ("changed_chunks", "node_ids", "nodes", "row")
+
+    def __init__(self, row: ConversationRow) -> None:
+        self.row = row
+        self.nodes: dict[str, int] = {}
+        self.node_ids: list[str] = []
+        self.changed_chunks: set[int] = set()
+
+    def add_node(self, node_id: str, packed: int) -> None:
+        """Remember a node, unless it is known or there are too many."""
+        if node_id not in self.nodes and len(self.node_ids) < NODES_MAX:
+            self.changed_chunks.add(len(self.node_ids) // NODES_PER_ROW)
+            self.nodes[node_id] = packed
+            self.node_ids.append(node_id)
+            self.row.nodes = len(self.node_ids)
+
+    def nodes_row(self, chunk: int) -> NodesRow:
+        """Return one row of nodes."""
+        ids = self.node_ids[chunk * NODES_PER_ROW : (chunk + 1) * NODES_PER_ROW]
+        return NodesRow(ids=tuple(ids), values=tuple(self.nodes[node_id] for node_id in ids))
+
+
+class Attribution(NamedTuple):
+    """What applying a signal told: its topics with lineage and distance, and the cascade as it is now."""
+
+    links: tuple[TopicLink, ...]
+    size: int
+    depth: int
+
+
+class Conversations:
+    """The conversations of one partition that touch a topic. Signals must be applied in stamp order.
+
+    A conversation is followed from its first signal on a topic. A signal is on a topic if it carries the topic's seeds
+    itself, or if what it answers or spreads does: a share or a like always passes on what it is about; a reply, a quote
+    or a post does unless it brings tags of its own, none of them seeds, for then its talk went elsewhere. In a
+    conversation whose root is the brand's everything is on the topic (MEASURES.md §1).
+    """
+
+    def __init__(self, *, span_ms: int) -> None:
+        self.span_ms = span_ms
+        self._by_root: dict[str, Conversation] = {}
+        self._changed: set[str] = set()
+        self._ended: dict[str, int] = {}
+        self._sweep_at_ms = 0
+
+    def __len__(self) -> int:
+        return len(self._by_root)
+
+    def apply(self, signal: Signal, *, root: str, own: tuple[str, ...], matcher: Matcher) -> Attribution | None:
+        """Apply one signal; `own` are the topics that it carries itself. None if it touches no topic."""
+        if signal.at > self._sweep_at_ms:
+            self._sweep(signal.at)
+        conversation = self._by_root.get(root)
+        if conversation is not None and signal.at - conversation.row.last_at_ms > self.span_ms:
+            self._end(root, conversation)
+            conversation = None
+        if conversation is None:
+            if not own:
+                return None
+            conversation = self._by_root[root] = _started(signal.at)
+        row = conversation.row
+        if signal.at > row.last_at_ms:
+            row.last_at_ms = signal.at
+        self._changed.add(root)
+        return _grow(conversation, signal, root, own, matcher)
+
+    def _sweep(self, at_ms: int) -> None:
+        """End the conversations that have been silent for longer than the span; once per sixtieth of the span."""
+        self._sweep_at_ms = at_ms + self.span_ms // 60
+        silent = [root for root, known in self._by_root.items() if at_ms - known.row.last_at_ms > self.span_ms]
+        for root in silent:
+            self._end(root, self._by_root[root])
+
+    def _end(self, root: str, conversation: Conversation) -> None:
+        self._ended[root] = max(_chunks(conversation), self._ended.get(root, 0))
+        self._changed.discard(root)
+        del self._by_root[root]
+
+    def changed_rows(self) -> Iterator[tuple[str, ConversationRow | NodesRow | None]]:
+        """Yield the rows that changed since the last call: `c|root` for a head, `n|chunk|root` for nodes."""
+        for root in sorted(self._ended):
+            # A conversation that ended may have begun anew since: what it wrote again must stay.
+            anew = self._by_root.get(root)
+            if anew is None:
+                yield f"c|{root}", None
+            for chunk in range(_chunks(anew) if anew is not None else 0, self._ended[root]):
+                yield f"n|{chunk}|{root}", None
+        self._ended.clear()
+        for root in sorted(self._changed):
+            conversation = self._by_root[root]
+            yield f"c|{root}", conversation.row
+            for chunk in sorted(conversation.changed_chunks):
+                yield f"n|{chunk}|{root}", conversation.nodes_row(chunk)
+            conversation.changed_chunks.clear()
+        self._changed.clear()
+
+    def restore(
+        self, heads: Iterable[tuple[str, ConversationRow]], nodes: Iterable[tuple[str, int, NodesRow]]
+    ) -> None:
+        """Go on from rows: heads by root, and nodes by root and chunk."""
+        for root, row in heads:
+            self._by_root[root] = Conversation(row)
+        for root, _, chunk_row in sorted(nodes, key=lambda entry: (entry[0], entry[1])):
+            conversation = self._by_root.get(root)
+            if conversation is not None:
+                conversation.node_ids.extend(chunk_row.ids)
+                conversation.nodes.update(zip(chunk_row.ids, chunk_row.values, strict=True))
+
+
+def _chunks(conversation: Conversation) -> int:
+    return -(-len(conversation.node_ids) // NODES_PER_ROW)
+
+
+def _started(at_ms: int) -> Conversation:
+    """Return a new conversation whose root nobody has told of yet; the root counts in its size all the same."""
+    row = ConversationRow(
+        last_at_ms=at_ms,
+        root_actor=None,
+        root_seen=False,
+        topics=(),
+        root_mask=0,
+        brand_mask=0,
+        size=1,
+        depth=0,
+        nodes=0,
+    )
+    return Conversation(row)
+
+
+def _mask_of(row: ConversationRow, topics: tuple[str, ...], *, network: str, matcher: Matcher) -> int:
+    """Return the topics as bits, giving a bit to those that the conversation did not know yet."""
+    mask = 0
+    for topic in topics:
+        if topic not in row.topics:
+            if len(row.topics) == TOPICS_MAX:
+                continue
+            row.topics = (*row.topics, topic)
+            _mark_brand(row, network=network, matcher=matcher)
+        mask |= 1 << row.topics.index(topic)
+    return mask
+
+
+def _mark_brand(row: ConversationRow, *, network: str, matcher: Matcher) -> None:
+    """Set the bit of every topic whose brand wrote the root."""
+    if row.root_actor is not None:
+        brand_topics = matcher.brand_topics(network, row.root_actor)
+        if brand_topics:
+            row.brand_mask = sum(1 << bit for bit, topic in enumerate(row.topics) if topic in brand_topics)
+
+
+def _meet_root(row: ConversationRow, signal: Signal, *, is_root: bool, matcher: Matcher) -> None:
+    """Learn who wrote the root, from the root itself or from a signal that names its author."""
+    root_actor = signal.actor if is_root else signal.root_actor
+    if root_actor is not None and (row.root_actor is None or (is_root and not row.root_seen)):
+        row.root_actor = root_actor
+        _mark_brand(row, network=signal.network, matcher=matcher)
+
+
+def _parent_of(conversation: Conversation, signal: Signal, *, node_id: str, brand_root: bool) -> Node:
+    """Return what the signal is on: its parent if it is known, else the root."""
+    parent_id = signal.parent or (signal.post if signal.kind in ("share", "like") else None)
+    if parent_id is not None and parent_id != node_id:
+        packed = conversation.nodes.get(parent_id)
+        if packed is not None:
+            return Node.unpack(packed)
+    return Node(depth=0, distance=0 if brand_root else DISTANCE_UNKNOWN, mask=conversation.row.root_mask)
+
+
+def _grow(
+    conversation: Conversation, signal: Signal, root: str, own: tuple[str, ...], matcher: Matcher
+) -> Attribution | None:
+    """Add one signal to its conversation and return what that tells."""
+    row = conversation.row
+    node_id = node_of(signal)
+    in_tree = signal.kind in _TREE_KINDS
+    is_root = in_tree and node_id == root
+    _meet_root(row, signal, is_root=is_root, matcher=matcher)
+    own_mask = _mask_of(row, own, network=signal.network, matcher=matcher)
+    author_topics = matcher.brand_topics(signal.network, signal.actor)
+    if is_root:
+        mask, depth = own_mask, 0
+        parent_distance = DISTANCE_UNKNOWN
+        row.root_mask, row.root_seen = mask, True
+    else:
+        if not row.root_seen:
+            # A root that was never seen is taken to carry what is said of its brand below it.
+            row.root_mask |= own_mask & row.brand_mask
+        parent = _parent_of(conversation, signal, node_id=node_id, brand_root=bool(row.brand_mask))
+        goes_elsewhere = bool(signal.tags) and not own_mask and signal.kind not in ("share", "like")
+        mask = own_mask if goes_elsewhere else own_mask | parent.mask
+        depth = min(parent.depth + 1, DEPTH_MAX)
+        parent_distance = parent.distance
+    distance = 0 if author_topics else min(parent_distance + 1, DISTANCE_UNKNOWN)
+    if in_tree and signal.op == "create":
+        if not is_root and node_id not in conversation.nodes:
+            row.size += 1
+            row.depth = max(row.depth, depth)
+        conversation.add_node(node_id, Node(depth, distance, mask).pack())
+    seeded_mask = row.brand_mask & row.root_mask
+    links = tuple(_links(row.topics, mask, seeded_mask, author_topics, distance))
+    return Attribution(links, row.size, row.depth) if links else None
+
+
+def _links(
+    topics: tuple[str, ...], mask: int, seeded_mask: int, author_topics: tuple[str, ...], distance: int
+) -> Iterator[TopicLink]:
+    """Yield the lineage of the signal for each topic that it is on, in the conversation's order of topics."""
+    known_distance = distance if distance < DISTANCE_UNKNOWN else -1
+    for bit, topic in enumerate(topics):
+        if (mask | seeded_mask) >> bit & 1:
+            if topic in author_topics:
+                lineage = BRAND
+            elif seeded_mask >> bit & 1:
+                lineage = SEEDED
+            else:
+                lineage = ADOPTED
+            yield TopicLink(topic, lineage, known_distance)

@@ -1,0 +1,125 @@
+"""Third step: keep the rolling tables of each topic, judge it at every tick, and raise alerts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from schemas.alert import Alert
+from schemas.attributed import Position
+from schemas.contribution import Contribution, ContributionPacket
+from schemas.vitals import Vitals
+from streams.attribution.matcher import Registry
+from streams.eventtime.inlet import PacketInlet
+from streams.lifecycle.rules import scaled
+from streams.steps.topic import Topic
+
+NAME = "watch"
+
+
+class Seen(NamedTuple):
+    """What one advance told, by tick and topic: vitals where something changed, alerts with the tick (epoch ms)."""
+
+    vitals: list[Vitals]
+    alerts: list[tuple[int, Alert]]
+
+
+class WatchStep:
+    """The topics of one partition, fed with packets in the order of their offsets."""
+
+    def __init__(self, registry: Registry, *, origins: int) -> None:
+        self.registry = registry
+        self.applied = 0
+        self._inlet: PacketInlet[Contribution] = PacketInlet(origins=origins)
+        self._topics: dict[str, Topic] = {}
+        self._awake: set[str] = set()
+        self._changed: set[str] = set()
+
+    @property
+    def frontier(self) -> Position:
+        """The position up to which everything was applied."""
+        return self._inlet.position
+
+    def __len__(self) -> int:
+        """Return how many contributions are held back."""
+        return len(self._inlet)
+
+    def advance(self, packets: Sequence[tuple[int, ContributionPacket]], *, next_offset: int) -> Seen:
+        """Take a batch of packets, apply what is in its final order, and judge every tick that was passed."""
+        released = self._inlet.take(packets, next_offset=next_offset)
+        self.applied += len(released)
+        by_topic: dict[str, list[Contribution]] = {}
+        for contribution in released:
+            by_topic.setdefault(contribution.topic, []).append(contribution)
+        # Topics do not touch each other, so each is taken through the whole batch by itself.
+        frontier_ms = self._inlet.position[0]
+        seen = Seen([], [])
+        for key in sorted(self._awake | by_topic.keys()):
+            topic = self._topics.get(key)
+            if topic is None:
+                topic = self._topics[key] = self._new_topic(key, by_topic[key][0].at)
+            self._take(topic, by_topic.get(key, ()), frontier_ms, seen)
+            if topic.next_tick_ms is None:
+                self._awake.discard(key)
+            else:
+                self._awake.add(key)
+        seen.vitals.sort(key=_vitals_place)
+        seen.alerts.sort(key=_alert_place)
+        return seen
+
+    def _new_topic(self, key: str, at_ms: int) -> Topic:
+        return Topic(key, pane_ms=scaled(self.registry.rules(key, at_ms)).tick_ms)
+
+    def _take(self, topic: Topic, contributions: Sequence[Contribution], frontier_ms: int, seen: Seen) -> None:
+        """Apply a topic's contributions with the ticks between and behind them."""
+        tick_ms = topic.next_tick_ms
+        changed = bool(contributions)
+        for contribution in contributions:
+            while tick_ms is not None and contribution.at >= tick_ms:
+                tick_ms = self._tick(topic, tick_ms, seen)
+            topic.add(contribution)
+            if tick_ms is None:
+                tick_ms = topic.next_tick_ms
+        while tick_ms is not None and tick_ms <= frontier_ms:
+            tick_ms = self._tick(topic, tick_ms, seen)
+            changed = True
+        if changed:
+            self._changed.add(topic.key)
+
+    def _tick(self, topic: Topic, tick_ms: int, seen: Seen) -> int | None:
+        tick = topic.tick(self.registry.rules(topic.key, tick_ms))
+        if tick.vitals is not None:
+            seen.vitals.append(tick.vitals)
+        seen.alerts.extend((tick_ms, alert) for alert in tick.alerts)
+        return topic.next_tick_ms
+
+    def resume(self) -> tuple[int, Position, bytes]:
+        """Return what a checkpoint says of the input: offset to read again from, frontier, context."""
+        return self._inlet.resume()
+
+    def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the rows that changed since the last call."""
+        for key in sorted(self._changed):
+            yield from self._topics[key].changed_rows()
+        self._changed.clear()
+
+    def restore(
+        self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes
+    ) -> None:
+        """Go on from a checkpoint: its rows, and what its `resume` told."""
+        by_topic: dict[str, list[tuple[str, bytes]]] = {}
+        for name, value in rows:
+            parts = name.split("|")
+            by_topic.setdefault(parts[-1], []).append((parts[0], value))
+        for key, found in by_topic.items():
+            topic = self._topics[key] = Topic.from_rows(key, found)
+            if topic.next_tick_ms is not None:
+                self._awake.add(key)
+        self._inlet.restore(offset=offset, frontier=frontier, context=context)
+
+
+def _vitals_place(vitals: Vitals) -> tuple[int, str, str]:
+    return vitals.at, vitals.brand, vitals.topic
+
+
+def _alert_place(raised: tuple[int, Alert]) -> tuple[int, str, str]:
+    # Sorting keeps the order of one tick's alerts: endings before beginnings.
+    return raised[0], raised[1].brand, raised[1].topic
