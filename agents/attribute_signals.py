@@ -1,0 +1,91 @@
+"""Attribute signals: `social.signals` -> `social.attributed`, rejections and late signals, one lane a partition."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from agents.lane import Batch, Outgoing
+from agents.metrics import Metrics, Outcome
+from agents.packing import actor_partition, packed
+from agents.settings import Settings
+from schemas.channels import ATTRIBUTED, LATE, REJECTIONS, SIGNALS, named
+from schemas.signal import conversation_of
+from streams.attribution.matcher import Registry
+from streams.eventtime.clock import ClockSettings
+from streams.networks.native import normalize
+from streams.steps.attribute import NAME, Arrival, AttributeSettings, AttributeStep
+from streams.steps.ledger import Ledger
+
+_OUTCOMES: tuple[Outcome, ...] = ("applied", "late", "rejected", "duplicate", "heartbeat")
+
+_to_json = msgspec.json.Encoder().encode
+
+
+class AttributeShell:
+    """The step on one partition of `social.signals`, with its inputs and outputs as bytes."""
+
+    name = NAME
+
+    def __init__(self, settings: Settings, registry: Callable[[], Registry], partition: int) -> None:
+        self._registry = registry
+        self._partition = partition
+        self._partitions = settings.partitions
+        self._signals = named(SIGNALS, namespace=settings.namespace)
+        self._attributed = named(ATTRIBUTED, namespace=settings.namespace)
+        self._rejections = named(REJECTIONS, namespace=settings.namespace)
+        self._late = named(LATE, namespace=settings.namespace)
+        self._told = Ledger()
+        self._refused: dict[str, int] = {}
+        self.step = AttributeStep(
+            registry(), channel=self._signals, partition=partition, settings=step_settings(settings)
+        )
+
+    def take(self, batch: Batch) -> list[Outgoing]:
+        """Decode a batch, advance, and return packets for every partition of actors, rejections and late signals."""
+        step = self.step
+        step.registry = self._registry()
+        arrivals = [
+            Arrival(record.offset, record.timestamp_ms, record.value or b"", normalize(record.value))
+            for record in batch.records
+        ]
+        told = step.advance(arrivals, next_offset=batch.next_offset)
+        outgoing = packed(
+            told.items,
+            channel=self._attributed,
+            partition_of=lambda item: actor_partition(item.actor, partitions=self._partitions),
+            partitions=self._partitions,
+            origin=self._partition,
+            after=told.after,
+            upto=told.upto,
+        )
+        for rejection in told.rejections:
+            self._refused[rejection.reason] = self._refused.get(rejection.reason, 0) + 1
+            outgoing.append(Outgoing(self._rejections, rejection.reason.encode(), _to_json(rejection)))
+        for late in told.late:
+            key = conversation_of(late.signal).encode()
+            outgoing.append(Outgoing(self._late, key, _to_json(late), timestamp_ms=late.signal.at))
+        return outgoing
+
+    def report(self, metrics: Metrics) -> None:
+        """Tell the metrics what became of the input since the last report."""
+        ledger = self.step.ledger
+        for outcome in _OUTCOMES:
+            more = getattr(ledger, outcome) - getattr(self._told, outcome)
+            if more:
+                metrics.count_records(self._signals, outcome=outcome, count=more)
+                setattr(self._told, outcome, getattr(ledger, outcome))
+        for reason, count in self._refused.items():
+            metrics.count_rejections(reason, count=count)  # type: ignore[arg-type]
+        self._refused.clear()
+        metrics.observe_partition(
+            self._signals,
+            self._partition,
+            watermark_ms=self.step.clock.watermark_ms,
+            reorder_buffer_records=len(self.step),
+        )
+
+
+def step_settings(settings: Settings) -> AttributeSettings:
+    """Return the settings of the step."""
+    clock = ClockSettings(lateness_ms=settings.lateness_ms, idle_ms=settings.source_idle_ms)
+    return AttributeSettings(clock=clock, duplicate_ms=settings.duplicate_ms)

@@ -1,0 +1,193 @@
+"""Talk to Kafka on our own behalf: create and check channels, send records and rows, read a partition to its end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from agents.lane import Outgoing, Sent
+from agents.settings import Settings
+from agents.table import Change
+from schemas.channels import CHANNELS, ChannelSpec, named, raw_channel
+
+BATCH_BYTES_MAX = 512 * 1024
+REQUEST_BYTES_MAX = 2 * 1024 * 1024
+_QUIET_POLLS_MAX = 50
+
+
+class BrokerError(Exception):
+    """Kafka cannot be used: one line that says what was expected, what came and what to do."""
+
+
+def unreachable(url: str, error: object) -> BrokerError:
+    """Return the error for a broker that does not answer."""
+    return BrokerError(
+        f"Kafka: expected a broker at {url}, got {type(error).__name__}: {error}; "
+        "start one with `overgrowth stack up`, or set OVERGROWTH_KAFKA"
+    )
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Return the options that every client of ours has in common."""
+    return {"bootstrap_servers": settings.kafka, "request_timeout_ms": 30_000, "client_id": f"overgrowth-{settings.group}"}
+
+
+async def start_producer(settings: Settings) -> AIOKafkaProducer:
+    """Return a started producer whose records count once all replicas have them."""
+    # Not idempotent on purpose: readers of packets drop repetitions and refuse gaps by position, other readers drop
+    # repetitions by id, and brokers without producer ids work as well.
+    producer = AIOKafkaProducer(
+        **client_options(settings),
+        acks="all",
+        compression_type=settings.compression or None,
+        linger_ms=2,
+        max_batch_size=BATCH_BYTES_MAX,
+        max_request_size=REQUEST_BYTES_MAX,
+    )
+    try:
+        await producer.start()
+    except (KafkaError, OSError) as error:
+        await producer.stop()
+        raise unreachable(settings.kafka, error) from None
+    return producer
+
+
+async def send_all(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> Sent:
+    """Hand records over in order and return what acknowledges them."""
+    futures = []
+    for record in outgoing:
+        futures.append(
+            await producer.send(
+                record.channel,
+                value=record.value,
+                key=record.key,
+                partition=record.partition,
+                timestamp_ms=record.timestamp_ms,
+                headers=list(record.headers),
+            )
+        )
+    return futures
+
+
+async def append_rows(
+    producer: AIOKafkaProducer, *, channel: str, partition: int, changes: Sequence[Change], timestamp_ms: int
+) -> Sent:
+    """Hand rows over to one partition as whole record batches, in order, and return what acknowledges them."""
+    futures = []
+    batch = producer.create_batch()
+    for change in changes:
+        if batch.append(key=change.key, value=change.value, timestamp=timestamp_ms) is None:
+            futures.append(await producer.send_batch(batch, channel, partition=partition))
+            batch = producer.create_batch()
+            if batch.append(key=change.key, value=change.value, timestamp=timestamp_ms) is None:
+                raise BrokerError(f"table {channel}: expected a row below {BATCH_BYTES_MAX} bytes, got {change.key!r}")
+    if batch.record_count():
+        futures.append(await producer.send_batch(batch, channel, partition=partition))
+    return futures
+
+
+async def read_partition(
+    settings: Settings, *, channel: str, partition: int, offset: int | None = None
+) -> AsyncIterator[list[Any]]:
+    """Yield the records of one partition in batches, from `offset` or the beginning up to its end.
+
+    The end is the high watermark that the fetch responses carry: asking for the latest offset is answered wrongly by
+    the embedded broker, and a compacted tail has no last record to wait for.
+    """
+    consumer = AIOKafkaConsumer(
+        **client_options(settings),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+        fetch_max_wait_ms=50,
+        check_crcs=False,
+    )
+    tp = TopicPartition(channel, partition)
+    try:
+        await consumer.start()
+        consumer.assign([tp])
+        if offset is None:
+            await consumer.seek_to_beginning(tp)
+        else:
+            consumer.seek(tp, offset)
+        quiet_polls = 0
+        while True:
+            fetched = await consumer.getmany(tp, timeout_ms=200, max_records=20_000)
+            records = fetched.get(tp, [])
+            if records:
+                quiet_polls = 0
+                yield records
+            end = consumer.highwater(tp)
+            if end is not None and await consumer.position(tp) >= end:
+                return
+            quiet_polls += not records
+            if quiet_polls > _QUIET_POLLS_MAX:
+                raise BrokerError(
+                    f"channel {channel}, partition {partition}: expected records up to offset {end}, "
+                    f"got none for {_QUIET_POLLS_MAX * 0.2:.0f} s after {await consumer.position(tp)}; is Kafka well?"
+                )
+    except (KafkaError, OSError) as error:
+        raise unreachable(settings.kafka, error) from None
+    finally:
+        await consumer.stop()
+
+
+def channel_specs(settings: Settings) -> list[ChannelSpec]:
+    """Return every channel of an installation."""
+    return [*CHANNELS, *(raw_channel(network) for network in settings.raw_networks)]
+
+
+async def create_channels(settings: Settings) -> None:
+    """Create the channels that are missing, with our settings, and refuse those with other numbers of partitions."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+        wanted = {named(spec, namespace=settings.namespace): spec for spec in channel_specs(settings)}
+        present = set(await admin.list_topics())
+        missing = [
+            NewTopic(
+                name,
+                num_partitions=spec.partitions or settings.partitions,
+                replication_factor=settings.replication,
+                topic_configs=spec.config(),
+            )
+            for name, spec in wanted.items()
+            if name not in present
+        ]
+        if missing:
+            await _create(admin, missing)
+        await _check_partitions(admin, wanted, settings)
+    except (KafkaError, OSError) as error:
+        raise unreachable(settings.kafka, error) from None
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: list[NewTopic]) -> None:
+    try:
+        answer = await admin.create_topics(missing)
+    except TopicAlreadyExistsError:
+        return
+    for name, code, *rest in getattr(answer, "topic_errors", []):
+        # 36: another worker that starts at the same time was first, which is as good.
+        if code not in (0, 36):
+            raise BrokerError(f"channel {name}: expected Kafka to create it, got error {code} {rest[:1]}")
+
+
+async def _check_partitions(admin: AIOKafkaAdminClient, wanted: dict[str, ChannelSpec], settings: Settings) -> None:
+    for _ in range(50):
+        described = {entry["topic"]: entry for entry in await admin.describe_topics(sorted(wanted))}
+        found = {name: len(described.get(name, {}).get("partitions", ())) for name in wanted}
+        if all(found.values()):
+            break
+        await asyncio.sleep(0.1)
+    for name, spec in wanted.items():
+        expected = spec.partitions or settings.partitions
+        if found[name] != expected:
+            raise BrokerError(
+                f"channel {name}: expected {expected} partitions, got {found[name]}; "
+                "set OVERGROWTH_PARTITIONS to the number it has, or use a new namespace"
+            )

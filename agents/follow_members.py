@@ -1,0 +1,52 @@
+"""Follow members: `social.attributed` -> `social.contributions`, one lane a partition of actors."""
+
+from collections.abc import Callable
+
+from agents.lane import Batch, Outgoing
+from agents.metrics import Metrics
+from agents.packing import packed, topic_partition, unpack_attributed
+from agents.settings import Settings
+from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, named
+from streams.attribution.matcher import Registry
+from streams.steps.follow import NAME, FollowStep
+
+
+class FollowShell:
+    """The step on one partition of `social.attributed`, with its inputs and outputs as bytes."""
+
+    name = NAME
+
+    def __init__(self, settings: Settings, registry: Callable[[], Registry], partition: int) -> None:
+        self._registry = registry
+        self._partition = partition
+        self._partitions = settings.partitions
+        self._attributed = named(ATTRIBUTED, namespace=settings.namespace)
+        self._contributions = named(CONTRIBUTIONS, namespace=settings.namespace)
+        self._applied = 0
+        self.step = FollowStep(registry(), origins=settings.partitions)
+
+    def take(self, batch: Batch) -> list[Outgoing]:
+        """Unpack a batch, advance, and return packets for every partition of topics."""
+        self.step.registry = self._registry()
+        packets = [(record.offset, unpack_attributed(record.value or b"")) for record in batch.records]
+        told = self.step.advance(packets, next_offset=batch.next_offset)
+        return packed(
+            told.items,
+            channel=self._contributions,
+            partition_of=lambda item: topic_partition(item.topic, partitions=self._partitions),
+            partitions=self._partitions,
+            origin=self._partition,
+            after=told.after,
+            upto=told.upto,
+        )
+
+    def report(self, metrics: Metrics) -> None:
+        """Tell the metrics what became of the input since the last report."""
+        metrics.count_records(self._attributed, outcome="applied", count=self.step.applied - self._applied)
+        self._applied = self.step.applied
+        metrics.observe_partition(
+            self._attributed,
+            self._partition,
+            watermark_ms=self.step.frontier[0],
+            reorder_buffer_records=len(self.step),
+        )

@@ -1,0 +1,233 @@
+"""Run one step on one input partition: recover, take batches, send what they told, checkpoint.
+
+The order that makes the effect exactly-once (DESIGN.md §5): outputs sent and acknowledged, then changed rows and the
+checkpoint row sent and acknowledged, then the input acknowledged. The port is all that is known of Kafka here, so
+the same code runs under the simulator.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from agents.table import Change, Recovery, Table, TableError
+from schemas.attributed import Position
+from schemas.rows import ROW_VERSION, CheckpointRow
+
+
+class Fenced(Exception):
+    """This worker no longer owns the partition: what it holds of it must not be written."""
+
+
+class Record(NamedTuple):
+    """One input record: its offset, its own timestamp and its bytes."""
+
+    offset: int
+    timestamp_ms: int | None
+    value: bytes | None
+
+
+class Batch(NamedTuple):
+    """The records of one fetched partition batch, in the order of their offsets."""
+
+    records: Sequence[Record]
+    next_offset: int
+
+
+class Outgoing(NamedTuple):
+    """One record to send. `partition` is None where the key decides."""
+
+    channel: str
+    key: bytes
+    value: bytes | None
+    partition: int | None = None
+    timestamp_ms: int | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Step(Protocol):
+    """What a lane needs of a step in order to checkpoint it (`streams.steps`)."""
+
+    def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the rows that changed since the last call."""
+
+    def resume(self) -> tuple[int, Position, bytes]:
+        """Return offset, frontier and context of a checkpoint."""
+
+    def restore(
+        self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes
+    ) -> None:
+        """Go on from a checkpoint."""
+
+
+class Shell(Protocol):
+    """A step with its inputs and outputs as bytes; what each agent file provides."""
+
+    @property
+    def name(self) -> str:
+        """The name of the step, which its table must bear."""
+
+    @property
+    def step(self) -> Step:
+        """The step itself."""
+
+    def take(self, batch: Batch) -> list[Outgoing]:
+        """Decode and advance; return what is to be sent, in order."""
+
+
+Sent = Sequence["asyncio.Future[object]"]
+"""What acknowledges that records were sent: every one must be awaited before they count as written."""
+
+
+class Port(Protocol):
+    """What a lane needs of Kafka."""
+
+    async def send(self, outgoing: Sequence[Outgoing]) -> Sent:
+        """Hand records over in order; the futures resolve when the broker has acknowledged them."""
+
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
+        """Hand rows over to one partition of a changelog, in order."""
+
+    def read_table(self, channel: str, partition: int) -> AsyncIterator[list[tuple[bytes, bytes | None]]]:
+        """Yield the records of one changelog partition from its beginning to its end."""
+
+    def fence(self) -> None:
+        """Raise `Fenced` if this worker may not write any more."""
+
+    def acknowledge(self, channel: str, partition: int, offset: int) -> None:
+        """Say that every record before `offset` is settled."""
+
+
+class LaneSettings(NamedTuple):
+    """Where a lane reads and remembers: its channels, the numbers of partitions, and the owner's generation."""
+
+    channel: str
+    table_channel: str
+    partition: int
+    partitions: int
+    origins: int
+    generation: int
+    channel_id: str = ""
+
+
+class Lane:
+    """One step at work on one partition of its input."""
+
+    def __init__(self, shell: Shell, port: Port, settings: LaneSettings) -> None:
+        self.shell = shell
+        self.port = port
+        self.settings = settings
+        self.next_offset = 0
+        self.checkpoint_offset = 0
+        self.checkpoint_at_s = time.monotonic()
+        self.recovered_records = 0
+        self.stale_records = 0
+        self.rewound_from = -1
+        self._table: Table | None = None
+        self._unacknowledged: list[asyncio.Future[object]] = []
+        self._dirty = False
+        self._taking = asyncio.Lock()
+        self._checkpointing = asyncio.Lock()
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the table holds."""
+        return len(self._table) if self._table is not None else 0
+
+    async def open(self) -> None:
+        """Recover the table and put the step where its last checkpoint left it."""
+        settings = self.settings
+        recovery = Recovery(where=f"table {settings.table_channel}, partition {settings.partition}")
+        async for records in self.port.read_table(settings.table_channel, settings.partition):
+            for key, value in records:
+                recovery.feed(key, value)
+        self._refuse_other_shape(recovery)
+        self._table = Table(step=self.shell.name, generation=settings.generation, recovery=recovery)
+        self.recovered_records, self.stale_records = recovery.records, recovery.stale
+        checkpoint = recovery.checkpoint
+        if checkpoint is not None:
+            self.shell.step.restore(
+                recovery.rows(),
+                offset=checkpoint.offset,
+                frontier=checkpoint.frontier,
+                context=checkpoint.context,
+            )
+            self.next_offset = self.checkpoint_offset = checkpoint.offset
+
+    def _refuse_other_shape(self, recovery: Recovery) -> None:
+        checkpoint, settings = recovery.checkpoint, self.settings
+        if checkpoint is None:
+            return
+        was = (checkpoint.step, checkpoint.partitions, checkpoint.origins, checkpoint.channel_id)
+        now = (self.shell.name, settings.partitions, settings.origins, settings.channel_id)
+        if was != now:
+            raise TableError(
+                f"{recovery.where}: expected the state of (step, partitions, origins, channel id) = {now}, "
+                f"got {was}; the channel was re-created or its partitions changed: replay into a new namespace"
+            )
+
+    async def take(self, batch: Batch) -> None:
+        """Take a batch and hand over what it told; records that were taken before are skipped."""
+        async with self._taking:
+            records = batch.records
+            if batch.next_offset <= self.next_offset:
+                return
+            if records and records[0].offset < self.next_offset:
+                records = [record for record in records if record.offset >= self.next_offset]
+            self.port.fence()
+            outgoing = self.shell.take(Batch(records, batch.next_offset))
+            self.next_offset = batch.next_offset
+            self._dirty = True
+            if outgoing:
+                self._unacknowledged.extend(await self.port.send(outgoing))
+
+    async def checkpoint(self) -> bool:
+        """Make what was taken so far durable and acknowledge its input; False if there was nothing new.
+
+        Batches that are taken while this waits for the broker belong to the next checkpoint.
+        """
+        async with self._checkpointing:
+            async with self._taking:
+                if not self._dirty or self._table is None:
+                    return False
+                self._dirty = False
+                # Rows, offset and the outputs behind them are taken at one moment: nothing is awaited in between.
+                changes = self._table.changes(self.shell.step.changed_rows())
+                offset, frontier, context = self.shell.step.resume()
+                changes.append(self._table.checkpoint(self._checkpoint_row(offset, frontier, context)))
+                unacknowledged, self._unacknowledged = self._unacknowledged, []
+            await _settle(unacknowledged)
+            self.port.fence()
+            settings = self.settings
+            await _settle(await self.port.append(settings.table_channel, settings.partition, changes))
+            self.port.fence()
+            self.checkpoint_offset = offset
+            self.checkpoint_at_s = time.monotonic()
+            self.port.acknowledge(settings.channel, settings.partition, offset)
+            return True
+
+    def _checkpoint_row(self, offset: int, frontier: Position, context: bytes) -> CheckpointRow:
+        return CheckpointRow(
+            version=ROW_VERSION,
+            step=self.shell.name,
+            epoch=0,
+            seq=0,
+            offset=offset,
+            frontier=frontier,
+            context=context,
+            partitions=self.settings.partitions,
+            origins=self.settings.origins,
+            epochs=(),
+            channel_id=self.settings.channel_id,
+        )
+
+    async def settle(self) -> None:
+        """Wait until nothing that was handed over is under way any more, whatever became of it."""
+        async with self._checkpointing, self._taking:
+            await asyncio.gather(*self._unacknowledged, return_exceptions=True)
+            self._unacknowledged = []
+
+
+async def _settle(futures: Sent) -> None:
+    for future in futures:
+        await future

@@ -1,0 +1,65 @@
+"""Normalise signals: `social.raw.<network>` -> `social.signals` or a rejection; keeps no state."""
+
+import msgspec
+
+from agents.lane import Batch, Outgoing
+from agents.metrics import Metrics
+from agents.settings import Settings
+from schemas.channels import REJECTIONS, SIGNALS, named, raw_channel
+from schemas.rejection import Place
+from schemas.signal import Heartbeat, Signal, conversation_of
+from streams.networks import NETWORKS
+from streams.networks.refusal import rejection
+
+_to_json = msgspec.json.Encoder().encode
+
+
+class Normalizer:
+    """Turns the payloads of one network into signals, each under the key of its conversation."""
+
+    def __init__(self, settings: Settings, network: str, metrics: Metrics) -> None:
+        self.channel = named(raw_channel(network), namespace=settings.namespace)
+        self._format = NETWORKS[network]
+        self._metrics = metrics
+        self._partitions = settings.partitions
+        self._signals = named(SIGNALS, namespace=settings.namespace)
+        self._rejections = named(REJECTIONS, namespace=settings.namespace)
+
+    def take(self, partition: int, batch: Batch) -> list[Outgoing]:
+        """Return what a batch becomes; a heartbeat goes to every partition, for any may wait for it."""
+        outgoing = []
+        applied = heartbeats = 0
+        for record in batch.records:
+            decoded = self._format.normalize(record.value)
+            if isinstance(decoded, Signal):
+                applied += 1
+                key = conversation_of(decoded).encode()
+                outgoing.append(Outgoing(self._signals, key, _to_json(decoded), timestamp_ms=decoded.at))
+            elif isinstance(decoded, Heartbeat):
+                heartbeats += 1
+                outgoing.extend(heartbeat_records(decoded, channel=self._signals, partitions=self._partitions))
+            else:
+                place = Place(channel=self.channel, partition=partition, offset=record.offset)
+                refused = rejection(decoded, record.value, place)
+                self._metrics.count_rejections(refused.reason)
+                outgoing.append(Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)))
+        self._metrics.count_records(self.channel, outcome="applied", count=applied)
+        self._metrics.count_records(self.channel, outcome="heartbeat", count=heartbeats)
+        self._metrics.count_records(
+            self.channel, outcome="rejected", count=len(batch.records) - applied - heartbeats
+        )
+        return outgoing
+
+
+def heartbeat_records(heartbeat: Heartbeat, *, channel: str, partitions: int) -> list[Outgoing]:
+    """Return one record of a heartbeat for every partition.
+
+    >>> len(heartbeat_records(Heartbeat("replay", at=1_000), channel="social.signals", partitions=4))
+    4
+    """
+    value = _to_json(heartbeat)
+    key = heartbeat.heartbeat.encode()
+    return [
+        Outgoing(channel, key, value, partition=partition, timestamp_ms=heartbeat.at)
+        for partition in range(partitions)
+    ]

@@ -1,0 +1,62 @@
+"""Give a lane its view of Kafka: one partition's sends, rows and acknowledgements, fenced by the group's generation."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from aiokafka import AIOKafkaProducer
+
+from agents.broker import append_rows, read_partition, send_all
+from agents.lane import Fenced, Outgoing, Sent
+from agents.settings import Settings
+from agents.table import Change
+
+RowBatch = list[tuple[bytes, bytes | None]]
+
+
+class KafkaPort:
+    """The port of the lanes that were opened in one generation of the consumer group.
+
+    `generation_now` tells the present generation, or None while the group is rebalancing; `acknowledged` is told which
+    input is settled; `now_ms` is the wall clock, for the timestamps of rows.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        producer: AIOKafkaProducer,
+        *,
+        generation: int,
+        generation_now: Callable[[], int | None],
+        acknowledged: Callable[[str, int, int], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.settings = settings
+        self.producer = producer
+        self.generation = generation
+        self._generation_now = generation_now
+        self._acknowledged = acknowledged
+        self._now_ms = now_ms
+
+    async def send(self, outgoing: Sequence[Outgoing]) -> Sent:
+        """Hand records over in order."""
+        return await send_all(self.producer, outgoing)
+
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
+        """Hand rows over to one partition of a changelog."""
+        return await append_rows(
+            self.producer, channel=channel, partition=partition, changes=changes, timestamp_ms=self._now_ms()
+        )
+
+    async def read_table(self, channel: str, partition: int) -> AsyncIterator[RowBatch]:
+        """Yield one changelog partition from its beginning to its end."""
+        async for records in read_partition(self.settings, channel=channel, partition=partition):
+            yield [(record.key, record.value) for record in records]
+
+    def fence(self) -> None:
+        """Raise `Fenced` once the group has moved on from the generation of this port."""
+        now = self._generation_now()
+        if now != self.generation:
+            raise Fenced(f"expected generation {self.generation} of the group, got {now}")
+
+    def acknowledge(self, channel: str, partition: int, offset: int) -> None:
+        """Say that every record before `offset` is settled."""
+        self._acknowledged(channel, partition, offset)

@@ -1,0 +1,88 @@
+"""Watch topics: `social.contributions` -> vitals, alerts and the state of alerts, one lane a partition of topics."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from agents.lane import Batch, Outgoing
+from agents.metrics import Metrics
+from agents.packing import unpack_contributions
+from agents.settings import Settings
+from schemas.alert import Alert
+from schemas.channels import ALERT_STATE, ALERTS, CONTRIBUTIONS, VITALS, named
+from streams.attribution.matcher import Registry
+from streams.steps.watch import NAME, WatchStep
+
+CLOUD_EVENT_TYPE = "org.overgrowth.alert"
+
+_to_json = msgspec.json.Encoder().encode
+
+
+class WatchShell:
+    """The step on one partition of `social.contributions`, with its inputs and outputs as bytes."""
+
+    name = NAME
+
+    def __init__(self, settings: Settings, registry: Callable[[], Registry], partition: int) -> None:
+        self._registry = registry
+        self._partition = partition
+        self._contributions = named(CONTRIBUTIONS, namespace=settings.namespace)
+        self._vitals = named(VITALS, namespace=settings.namespace)
+        self._alerts = named(ALERTS, namespace=settings.namespace)
+        self._alert_state = named(ALERT_STATE, namespace=settings.namespace)
+        self._applied = 0
+        self._raised: list[Alert] = []
+        self.step = WatchStep(registry(), origins=settings.partitions)
+
+    def take(self, batch: Batch) -> list[Outgoing]:
+        """Unpack a batch, advance, and return the vitals and alerts of every tick that was passed."""
+        self.step.registry = self._registry()
+        packets = [(record.offset, unpack_contributions(record.value or b"")) for record in batch.records]
+        told = self.step.advance(packets, next_offset=batch.next_offset)
+        outgoing = [
+            Outgoing(
+                self._vitals, f"{vitals.brand}/{vitals.topic}".encode(), _to_json(vitals), timestamp_ms=vitals.at
+            )
+            for vitals in told.vitals
+        ]
+        for at_ms, alert in told.alerts:
+            outgoing.extend(self._alert_records(alert, at_ms=at_ms))
+        self._raised.extend(alert for _, alert in told.alerts)
+        return outgoing
+
+    def _alert_records(self, alert: Alert, *, at_ms: int) -> list[Outgoing]:
+        """Return the alert for its two channels, as a CloudEvent in Kafka's binary mode (WIRE.md §6)."""
+        value = _to_json(alert)
+        key = f"{alert.brand}/{alert.topic}"
+        headers = tuple(
+            (name, text.encode())
+            for name, text in (
+                ("ce_specversion", "1.0"),
+                ("ce_id", alert.id),
+                ("ce_source", f"/overgrowth/{key}"),
+                ("ce_type", f"{CLOUD_EVENT_TYPE}.{alert.state}.{alert.status}.v1"),
+                ("ce_time", alert.at),
+                ("ce_subject", key),
+                ("ce_severity", str(alert.severity)),
+                ("ce_episode", alert.episode),
+                ("content-type", "application/json"),
+            )
+        )
+        return [
+            Outgoing(self._alerts, key.encode(), value, timestamp_ms=at_ms, headers=headers),
+            Outgoing(self._alert_state, alert.episode.encode(), value, timestamp_ms=at_ms, headers=headers),
+        ]
+
+    def report(self, metrics: Metrics) -> None:
+        """Tell the metrics what became of the input, and which alerts were raised, since the last report."""
+        metrics.count_records(self._contributions, outcome="applied", count=self.step.applied - self._applied)
+        self._applied = self.step.applied
+        for alert in self._raised:
+            metrics.count_alert(state=alert.state, status=alert.status)
+        self._raised.clear()
+        metrics.observe_partition(
+            self._contributions,
+            self._partition,
+            watermark_ms=self.step.frontier[0],
+            reorder_buffer_records=len(self.step),
+        )

@@ -1,0 +1,278 @@
+"""One worker: the runners of its agents, its clock, its checkpoints and its place in the consumer group."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from faust.types import TP
+
+from agents.attribute_signals import AttributeShell
+from agents.broker import create_channels, send_all, start_producer
+from agents.follow_members import FollowShell
+from agents.health import HealthServer
+from agents.lane import Batch
+from agents.metrics import Metrics
+from agents.normalize_signals import Normalizer, heartbeat_records
+from agents.port import KafkaPort
+from agents.publish_views import Publisher
+from agents.registry import RegistryReader
+from agents.runner import Runner
+from agents.settings import Settings
+from agents.version import VERSION
+from agents.watch_topics import WatchShell
+from schemas.channels import (
+    ALERTS,
+    ATTRIBUTED,
+    CONTRIBUTIONS,
+    SIGNALS,
+    TABLE_ATTRIBUTE,
+    TABLE_FOLLOW,
+    TABLE_WATCH,
+    VITALS,
+    named,
+    raw_channel,
+)
+from schemas.signal import CLOCK_SOURCE, Heartbeat
+
+logger = logging.getLogger("overgrowth")
+
+CLOCK_EVERY_S = 1.0
+EXIT_CRASHED = 70
+"""EX_SOFTWARE of sysexits: something failed that we do not know how to go on from; a restart recovers."""
+
+Consume = Callable[[int, Batch, int | None], Awaitable[None]]
+
+
+def crash(error: BaseException) -> None:
+    """End the process at once: what is not in a checkpoint is done again by the next owner (crash-only)."""
+    logger.critical("worker ends: %s: %s", type(error).__name__, error, exc_info=error)
+    logging.shutdown()
+    os._exit(EXIT_CRASHED)
+
+
+class Worker:
+    """What a worker does besides being a Faust app; `app` is that app, given by `agents.app`."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+        self.state = "starting"
+        sources = [SIGNALS, ATTRIBUTED, CONTRIBUTIONS, *map(raw_channel, settings.raw_networks)]
+        self.metrics = Metrics(
+            version=VERSION, channels=[named(spec, namespace=settings.namespace) for spec in sources]
+        )
+        self.registry = RegistryReader(settings)
+        self.publisher = Publisher(settings, self.metrics) if settings.views else None
+        self.health = HealthServer(
+            self.metrics,
+            settings.metrics_host,
+            settings.metrics_port,
+            ready=self.ready,
+            state=lambda: self.state,
+        )
+        self.runners = self._make_runners()
+        self._normalizers = [Normalizer(settings, network, self.metrics) for network in settings.raw_networks]
+        self._producer: AIOKafkaProducer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_runners(self) -> list[Runner]:
+        settings, registry = self.settings, lambda: self.registry.registry
+        return [
+            Runner(
+                settings=settings,
+                group=self,
+                metrics=self.metrics,
+                source=SIGNALS,
+                table=TABLE_ATTRIBUTE,
+                table_name="conversations",
+                make_shell=lambda partition: AttributeShell(settings, registry, partition),
+            ),
+            Runner(
+                settings=settings,
+                group=self,
+                metrics=self.metrics,
+                source=ATTRIBUTED,
+                table=TABLE_FOLLOW,
+                table_name="members",
+                make_shell=lambda partition: FollowShell(settings, registry, partition),
+            ),
+            Runner(
+                settings=settings,
+                group=self,
+                metrics=self.metrics,
+                source=CONTRIBUTIONS,
+                table=TABLE_WATCH,
+                table_name="topics",
+                make_shell=lambda partition: WatchShell(settings, registry, partition),
+            ),
+        ]
+
+    def consumers(self) -> list[tuple[str, str, Consume]]:
+        """Return (name of the agent, channel, what takes its batches), in the order of the flow."""
+        names = ("attribute_signals", "follow_members", "watch_topics")
+        consumers: list[tuple[str, str, Consume]] = [
+            (f"normalize_signals_{normalizer.channel}", normalizer.channel, self._normalizing(normalizer))
+            for normalizer in self._normalizers
+        ]
+        consumers += [
+            (name, runner.channel, self._running(runner)) for name, runner in zip(names, self.runners, strict=True)
+        ]
+        if self.publisher is not None:
+            for spec in (VITALS, ALERTS):
+                channel = named(spec, namespace=self.settings.namespace)
+                consumers.append((f"publish_views_{spec.name}", channel, self._publishing(channel)))
+        return consumers
+
+    def _running(self, runner: Runner) -> Consume:
+        async def consume(partition: int, batch: Batch, end_offset: int | None) -> None:
+            await runner.take(partition, batch, end_offset=end_offset)
+
+        return consume
+
+    def _normalizing(self, normalizer: Normalizer) -> Consume:
+        async def consume(partition: int, batch: Batch, end_offset: int | None) -> None:
+            outgoing = normalizer.take(partition, batch)
+            for future in await send_all(self.producer, outgoing):
+                await future
+            self.acknowledge(normalizer.channel, partition, batch.next_offset)
+
+        return consume
+
+    def _publishing(self, channel: str) -> Consume:
+        publisher = self.publisher
+        assert publisher is not None, "no views without a publisher"
+
+        async def consume(partition: int, batch: Batch, end_offset: int | None) -> None:
+            publisher.take(channel, partition, batch)
+
+        return consume
+
+    # What runners ask of the group.
+
+    @property
+    def producer(self) -> AIOKafkaProducer:
+        """The producer of everything that this worker sends."""
+        assert self._producer is not None, "the worker was not started"
+        return self._producer
+
+    def generation(self) -> int | None:
+        """Return the generation of the consumer group, None while it is rebalancing."""
+        return None if self.app.rebalancing else int(self.app.consumer_generation_id)
+
+    def port(self, generation: int) -> KafkaPort:
+        """Return the port of lanes that are opened now."""
+        return KafkaPort(
+            self.settings,
+            self.producer,
+            generation=generation,
+            generation_now=self.generation,
+            acknowledged=self.acknowledge,
+            now_ms=_now_ms,
+        )
+
+    async def rewind(self, channel: str, partition: int, offset: int) -> None:
+        """Have a partition delivered again from `offset` on."""
+        await self.app.consumer.seek(TP(channel, partition), offset)
+
+    async def earliest(self, channel: str, partition: int) -> int:
+        """Return the first offset that a partition still holds."""
+        tp = TP(channel, partition)
+        return int((await self.app.consumer.earliest_offsets(tp))[tp])
+
+    def acknowledge(self, channel: str, partition: int, offset: int) -> None:
+        """Have `offset` committed with the next commit."""
+        self.app.consumer.acknowledge(TP(channel, partition), offset)
+
+    # The life of the worker, told by the app.
+
+    async def start(self) -> None:
+        """Do what must be done before the first record is read."""
+        await create_channels(self.settings)
+        await self.registry.read()
+        self._producer = await start_producer(self.settings)
+        await self.health.start()
+        logger.info("http://%s:%d/metrics /live /ready", self.settings.metrics_host, self.health.port)
+        self._begin(self.registry.follow())
+        for runner in self.runners:
+            self._begin(self._checkpoint_for_ever(runner))
+        if self.settings.clock == "wall":
+            self._begin(self._tick_for_ever())
+        if self.publisher is not None:
+            self.publisher.acknowledge = self.acknowledge
+            self._begin(self.publisher.publish_for_ever())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_crash_on_error)
+        self._tasks.append(task)
+
+    async def _checkpoint_for_ever(self, runner: Runner) -> None:
+        while True:
+            await asyncio.sleep(self.settings.checkpoint_ms / 1000)
+            await runner.checkpoint()
+
+    async def _tick_for_ever(self) -> None:
+        """Write wall time into every partition of the signals once a second, if this worker owns the first."""
+        channel = named(SIGNALS, namespace=self.settings.namespace)
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            if self.generation() is not None and TP(channel, 0) in self.app.consumer.assignment():
+                beat = Heartbeat(CLOCK_SOURCE, at=_now_ms())
+                records = heartbeat_records(beat, channel=channel, partitions=self.settings.partitions)
+                await send_all(self.producer, records)
+
+    def revoked(self) -> None:
+        """Drop every lane: the group shares its partitions out anew."""
+        self.state = "rebalancing"
+        self.metrics.set_worker_state("rebalancing")
+        self.metrics.count_rebalance()
+        for runner in self.runners:
+            runner.leave()
+        if self.publisher is not None:
+            self.publisher.leave()
+
+    def assigned(self) -> None:
+        """Go on with the partitions of the new generation."""
+        self.state = "running"
+        self.metrics.set_worker_state("running")
+
+    def ready(self) -> tuple[bool, str]:
+        """Say whether this worker does its job now, and if not why."""
+        if self.state != "running" or self.generation() is None:
+            return False, self.state
+        recovering = sum(runner.recovering for runner in self.runners)
+        if recovering:
+            return False, f"recovering {recovering} partitions"
+        return True, "running"
+
+    async def drain(self) -> None:
+        """Checkpoint what was taken, so that nothing of it is done again, and stop what runs in the background."""
+        self.state = "draining"
+        self.metrics.set_worker_state("draining")
+        for runner in self.runners:
+            await runner.checkpoint()
+        for task in self._tasks:
+            task.remove_done_callback(_crash_on_error)
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Close what was opened."""
+        if self.publisher is not None:
+            await self.publisher.stop()
+        if self._producer is not None:
+            await self._producer.stop()
+        await self.health.stop()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _crash_on_error(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        crash(error)
