@@ -1,0 +1,1 @@
+"""The commands of `overgrowth`, one file each."""

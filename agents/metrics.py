@@ -1,0 +1,229 @@
+"""Hold the numbers that Prometheus scrapes: one registry per worker, base units, closed sets of label values.
+
+Offsets are all *next* offsets (of the record to be applied, committed, covered by a checkpoint, written), so that
+`end - applied` is the lag and `committed > checkpoint` is the thing that must never be seen.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, get_args
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+
+from schemas.alert import Status
+from schemas.rejection import REASONS, Reason
+
+Outcome = Literal["applied", "late", "rejected", "duplicate", "heartbeat"]
+WorkerState = Literal["starting", "recovering", "running", "rebalancing", "draining", "failed"]
+Destination = Literal["output", "changelog", "rejections", "late"]
+RedisOperation = Literal["write", "read", "forget"]
+TableName = Literal["conversations", "members", "topics"]
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+WORKER_STATES: tuple[WorkerState, ...] = get_args(WorkerState)
+DESTINATIONS: tuple[Destination, ...] = get_args(Destination)
+REDIS_OPERATIONS: tuple[RedisOperation, ...] = get_args(RedisOperation)
+TABLE_NAMES: tuple[TableName, ...] = get_args(TableName)
+ALERT_STATES = ("burst", "viral", "growing", "outgrown", "escaped", "returned")
+OTHER = "other"
+"""Stands for every label value that came with data and is in no closed set, so that data cannot make series."""
+
+PREFIX = "overgrowth"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CHECKPOINT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+RECOVERY_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+
+class Metrics:
+    """All metrics of one worker, in a registry of its own, so that two workers (or tests) in one process do not meet.
+
+    `channels` are the channels that the worker reads; their outcomes start at 0, so that a rate exists before the
+    first record. Times are given, never read here.
+
+    >>> metrics = Metrics(version="1.2.3", channels=["social.signals"])
+    >>> metrics.count_records("social.signals", outcome="applied", count=3)
+    >>> b'overgrowth_records_total{channel="social.signals",outcome="applied"} 3.0' in metrics.render()
+    True
+    """
+
+    def __init__(self, *, version: str, channels: Iterable[str] = ()) -> None:
+        # A series `_created` beside every counter doubles what Prometheus stores, and the text format cannot use it.
+        # The switch is the library's and holds for the process; it carries no annotations, hence the typed name.
+        disable_created: Callable[[], None] = prometheus_client.disable_created_metrics
+        disable_created()
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._positions: dict[tuple[str, int], dict[str, int]] = {}
+        self._add_flow()
+        self._add_partition_gauges()
+        self._add_durability()
+        self._add_worker(version)
+        for channel in channels:
+            self.add_channel(channel)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", text, buckets=buckets, registry=self.registry)
+
+    def _add_flow(self) -> None:
+        self._records = self._counter("records_total", "Records read, by what became of them.", "channel", "outcome")
+        self._rejections = self._counter("rejections_total", "Input that was refused, by reason.", "reason")
+        for reason in REASONS:
+            self._rejections.labels(reason)
+        self._alerts = self._counter("alerts_total", "Alert revisions raised.", "state", "status")
+        for state in ALERT_STATES:
+            for status in get_args(Status):
+                self._alerts.labels(state, status)
+        self._send_errors = self._counter(
+            "send_errors_total", "Records that the broker did not acknowledge.", "destination"
+        )
+        for destination in DESTINATIONS:
+            self._send_errors.labels(destination)
+        self._redis_errors = self._counter(
+            "redis_errors_total", "Operations on the read model that failed.", "operation"
+        )
+        for operation in REDIS_OPERATIONS:
+            self._redis_errors.labels(operation)
+
+    def _add_partition_gauges(self) -> None:
+        where = ("channel", "partition")
+        self._watermark = self._gauge(
+            "watermark_timestamp_seconds", "Event time before which nothing more is expected.", *where
+        )
+        self._lag = self._gauge("consumer_lag_records", "Records written but not applied yet.", *where)
+        self._reorder_buffer = self._gauge(
+            "reorder_buffer_records", "Records held back until the watermark passes them.", *where
+        )
+        self._offsets = {
+            "applied": self._gauge("applied_offset", "Next offset to be applied.", *where),
+            "committed": self._gauge("committed_offset", "Next offset committed to the group.", *where),
+            "checkpoint": self._gauge("checkpoint_offset", "Next offset after the last checkpoint.", *where),
+            "end": self._gauge("end_offset", "Next offset to be written to the partition.", *where),
+        }
+        self._partition_gauges = (self._watermark, self._lag, self._reorder_buffer, *self._offsets.values())
+
+    def _add_durability(self) -> None:
+        self._checkpoint_duration = self._histogram(
+            "checkpoint_duration_seconds", "Time a checkpoint took.", CHECKPOINT_BUCKETS_S
+        )
+        self._last_checkpoint = self._gauge(
+            "last_checkpoint_timestamp_seconds", "When a checkpoint was last completed, 0 for never."
+        )
+        self._last_progress = self._gauge(
+            "last_progress_timestamp_seconds", "When a record was last applied, 0 for never."
+        )
+        self._recovery_duration = self._histogram(
+            "recovery_duration_seconds", "Time a recovery took.", RECOVERY_BUCKETS_S
+        )
+        self._rebalances = self._counter("rebalances_total", "Rebalances that this worker took part in.")
+        self._state_rows = self._gauge("state_rows", "Rows remembered.", "table")
+        for table in TABLE_NAMES:
+            self._state_rows.labels(table)
+
+    def _add_worker(self, version: str) -> None:
+        self._worker_state = self._gauge("worker_state", "1 for the state that the worker is in.", "state")
+        self.set_worker_state("starting")
+        Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info({"version": version})
+
+    def add_channel(self, channel: str) -> None:
+        """Start the outcomes of a channel at 0."""
+        for outcome in OUTCOMES:
+            self._records.labels(channel, outcome)
+
+    def count_records(self, channel: str, *, outcome: Outcome, count: int = 1) -> None:
+        """Count records of a channel by what became of them; once per batch, not per record."""
+        self._records.labels(channel, outcome).inc(count)
+
+    def count_rejections(self, reason: Reason, *, count: int = 1) -> None:
+        """Count refused input by its reason."""
+        self._rejections.labels(reason).inc(count)
+
+    def count_alert(self, *, state: str, status: Status) -> None:
+        """Count one alert revision; a state that is none of `ALERT_STATES` counts as `other`."""
+        self._alerts.labels(state if state in ALERT_STATES else OTHER, status).inc()
+
+    def count_send_errors(self, destination: Destination, *, count: int = 1) -> None:
+        """Count records that the broker did not acknowledge."""
+        self._send_errors.labels(destination).inc(count)
+
+    def count_redis_error(self, operation: RedisOperation) -> None:
+        """Count one failed operation on the read model."""
+        self._redis_errors.labels(operation).inc()
+
+    def observe_partition(
+        self,
+        channel: str,
+        partition: int,
+        *,
+        watermark_ms: int | None = None,
+        reorder_buffer_records: int | None = None,
+        applied_offset: int | None = None,
+        committed_offset: int | None = None,
+        checkpoint_offset: int | None = None,
+        end_offset: int | None = None,
+    ) -> None:
+        """Set what is known of an assigned partition; None leaves a gauge alone.
+
+        All offsets are next offsets. The lag follows from the last known `end_offset` and `applied_offset`.
+        """
+        where = (channel, str(partition))
+        if watermark_ms is not None:
+            self._watermark.labels(*where).set(watermark_ms / 1000)
+        if reorder_buffer_records is not None:
+            self._reorder_buffer.labels(*where).set(reorder_buffer_records)
+        positions = self._positions.setdefault((channel, partition), {})
+        for name, offset in (
+            ("applied", applied_offset),
+            ("committed", committed_offset),
+            ("checkpoint", checkpoint_offset),
+            ("end", end_offset),
+        ):
+            if offset is not None:
+                positions[name] = offset
+                self._offsets[name].labels(*where).set(offset)
+        if "applied" in positions and "end" in positions:
+            # The end is asked for now and then, the applied offset is always current, so it can be ahead.
+            self._lag.labels(*where).set(max(0, positions["end"] - positions["applied"]))
+
+    def drop_partition(self, channel: str, partition: int) -> None:
+        """Forget the gauges of a revoked partition: another worker tells them now. Unknown partitions are fine."""
+        self._positions.pop((channel, partition), None)
+        for gauge in self._partition_gauges:
+            gauge.remove(channel, str(partition))
+
+    def observe_checkpoint(self, *, duration_s: float, now_s: float) -> None:
+        """Tell that a checkpoint was completed at `now_s` (epoch seconds) and how long it took."""
+        self._checkpoint_duration.observe(duration_s)
+        self._last_checkpoint.set(now_s)
+
+    def observe_progress(self, *, now_s: float) -> None:
+        """Tell that records were applied at `now_s` (epoch seconds)."""
+        self._last_progress.set(now_s)
+
+    def observe_recovery(self, *, duration_s: float) -> None:
+        """Tell how long a recovery took."""
+        self._recovery_duration.observe(duration_s)
+
+    def count_rebalance(self) -> None:
+        """Count a rebalance that this worker took part in."""
+        self._rebalances.inc()
+
+    def set_state_rows(self, table: TableName, rows: int) -> None:
+        """Tell how many rows a table holds on this worker."""
+        self._state_rows.labels(table).set(rows)
+
+    def set_worker_state(self, state: WorkerState) -> None:
+        """Put the worker into exactly one of `WORKER_STATES`."""
+        if state not in WORKER_STATES:
+            raise ValueError(f"worker state: expected one of {', '.join(WORKER_STATES)}, got `{state}`")
+        for name in WORKER_STATES:
+            self._worker_state.labels(name).set(name == state)
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format, version 0.0.4 (`CONTENT_TYPE`)."""
+        return prometheus_client.generate_latest(self.registry)
