@@ -1,0 +1,303 @@
+"""Write an alert: its severity, its evidence, its times, and one sentence for a person who looks after a community.
+
+Everything follows from a reading and an episode. Floats are rounded to `conditions.DIGITS` significant digits, maps
+are in the order of their keys (windows from short to long), cascades from large to small: the bytes are stable.
+"""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from schemas.alert import Alert, CascadeEvidence, Condition, Evidence, Span, Status
+from schemas.lifecycle_rows import EpisodeRow
+from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS
+from schemas.vitals import WINDOWS, WindowVitals
+from streams.lifecycle.conditions import DAY, Reading, is_cold, rounded, satisfied
+
+EVIDENCE_MAX = 5
+SEVERITY_MAX = 10
+ROOT_CHARACTERS_MAX = 512
+"""Longer ids of root posts are cut, so that an alert stays below 64 KiB (WIRE.md §6)."""
+ROOT_CHARACTERS_SAID = 80
+COLD_START = "cold_start"
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MONTHS = {
+    1: "January",
+    2: "February",
+    3: "March",
+    4: "April",
+    5: "May",
+    6: "June",
+    7: "July",
+    8: "August",
+    9: "September",
+    10: "October",
+    11: "November",
+    12: "December",
+}
+
+
+# --- severity ---------------------------------------------------------------------------------------------------------
+
+
+def excess(condition: Condition) -> float:
+    """Return by how many thresholds the compared number lies beyond its threshold, on the side where it holds.
+
+    0 where the condition does not hold, is a guard, or has no number or no positive threshold. A number that must
+    stay below its threshold can lie beyond it by 1 at most.
+
+    >>> excess(Condition("outgrowth_ratio", value=9.8, threshold=2.0, holds=True))
+    3.9000000000000004
+    """
+    number = {"value": condition.value, "low": condition.low, "high": condition.high}[condition.bound]
+    if condition.guard or not condition.holds or number is None or condition.threshold <= 0:
+        return 0.0
+    return abs(number - condition.threshold) / condition.threshold
+
+
+def severity_of(conditions: tuple[Condition, ...]) -> int:
+    """Return the severity from 1 to 10: twice the largest excess over a threshold, rounded up (MEASURES.md §8)."""
+    largest = max((excess(condition) for condition in conditions), default=0.0)
+    # Rounded first, or a hair of a float above a whole number would raise the severity by one.
+    return max(1, min(SEVERITY_MAX, math.ceil(rounded(2 * largest) or 0.0)))
+
+
+# --- the alert --------------------------------------------------------------------------------------------------------
+
+
+def build_alert(
+    *,
+    brand: str,
+    topic: str,
+    episode: EpisodeRow,
+    status: Status,
+    severity: int,
+    reading: Reading,
+    conditions: tuple[Condition, ...],
+    rules_hash: str,
+    rising: bool = False,
+    successor: str | None = None,
+) -> Alert:
+    """Tell the present revision of an episode, as read at a tick.
+
+    `conditions` are those that lead into the state, for `resolved` those that lead out of it. `rising` says that an
+    update is told because of its severity. `successor` is the state whose episode goes on where this one is
+    `superseded`.
+    """
+    return Alert(
+        id=f"{episode.id}.{episode.revision}",
+        episode=episode.id,
+        brand=brand,
+        topic=topic,
+        state=episode.state,
+        status=status,
+        severity=severity,
+        at=rfc3339(reading.at_ms),
+        since=rfc3339(episode.since_ms),
+        summary=summary_of(
+            f"{brand}/{topic}",
+            episode=episode,
+            status=status,
+            reading=reading,
+            conditions=conditions,
+            rising=rising,
+            successor=successor,
+        ),
+        conditions=conditions,
+        evidence=_evidence(reading),
+        rules=rules_hash,
+        span=Span(
+            from_=rfc3339(reading.at_ms - reading.day_ms),
+            to=rfc3339(reading.at_ms),
+            signals=reading.windows[DAY].signals,
+        ),
+    )
+
+
+def rfc3339(at_ms: int) -> str:
+    """Return an instant (epoch ms) as RFC 3339 in UTC, with milliseconds only where there are any.
+
+    >>> rfc3339(1341389520000), rfc3339(1341389520007)
+    ('2012-07-04T08:12:00Z', '2012-07-04T08:12:00.007Z')
+    """
+    text = (EPOCH + timedelta(milliseconds=at_ms)).replace(tzinfo=None)
+    return text.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds") + "Z"
+
+
+def _evidence(reading: Reading) -> Evidence:
+    flags = {*reading.flags, *((COLD_START,) if is_cold(reading) else ())}
+    return Evidence(
+        cascades=tuple(
+            CascadeEvidence(
+                root=shortened(cascade.root, characters_max=ROOT_CHARACTERS_MAX), size=cascade.size, depth=cascade.depth
+            )
+            for cascade in _largest_first(reading.cascades)[:EVIDENCE_MAX]
+        ),
+        windows={name: _steady(reading.windows[name]) for name in WINDOWS if name in reading.windows},
+        baseline=reading.measures.baseline,
+        flags=tuple(sorted(flags)),
+    )
+
+
+def _largest_first(cascades: tuple[CascadeEvidence, ...]) -> list[CascadeEvidence]:
+    return sorted(cascades, key=lambda cascade: (-cascade.size, -cascade.depth, cascade.root))
+
+
+def _steady(window: WindowVitals) -> WindowVitals:
+    """Return a window whose bytes depend on its contents alone."""
+    return WindowVitals(
+        signals=window.signals,
+        by_kind=dict(sorted(window.by_kind.items())),
+        by_lineage=dict(sorted(window.by_lineage.items())),
+        engagement=rounded(window.engagement) or 0.0,
+        actors=window.actors,
+        top_actor_share=rounded(window.top_actor_share) or 0.0,
+    )
+
+
+# --- the sentence -----------------------------------------------------------------------------------------------------
+
+# What happened, by status and state; "" stands for any other state. An escape of talk is news, not an incident: these
+# sentences praise and blame nobody, and none of them calls for repair.
+PHRASES: dict[str, dict[str, str]] = {
+    "firing": {
+        "growing": "{name} has been growing since {since}",
+        "outgrown": "The community has made {name} its own since {since}",
+        "": "{name} has been {state} since {since}",
+    },
+    "updated": {
+        "growing": "{name} keeps growing, {age} on (since {since})",
+        "outgrown": "The community goes on making {name} its own, {age} on (since {since})",
+        "": "{name} is still {state}, {age} on (since {since})",
+    },
+    "resolved": {
+        "growing": "{name} has found its level after growing for {age} (since {since})",
+        "outgrown": "The brand is part of {name} again, after the community carried it for {age} (since {since})",
+        "": "{name} is no longer {state} after {age} (since {since})",
+    },
+    "superseded": {
+        "outgrown": "What the community made of {name} in {age} (since {since}) goes on as something new, {successor}",
+        "": "{name} has gone from {state} to {successor} after {age} (since {since})",
+    },
+    "expired": {
+        "": "{name} is no longer watched, after being {state} for {age} (since {since})",
+    },
+}
+# The same for `updated`, where the severity is higher than ever before in the episode.
+PHRASES_RISING: dict[str, str] = {
+    "growing": "{name} is growing more strongly, {age} on (since {since})",
+    "outgrown": "The community has taken {name} further still, {age} on (since {since})",
+    "": "{name} is {state} more clearly than before, {age} on (since {since})",
+}
+# The same for `updated`, where the conditions that led into the state do not all hold at the moment.
+PHRASES_RECEDING: dict[str, str] = {
+    "growing": "{name} still counts as growing but is slowing down, {age} on (since {since})",
+    "outgrown": "The community still carries {name}, less clearly than before, {age} on (since {since})",
+    "": "{name} still counts as {state}, less clearly than before, {age} on (since {since})",
+}
+
+
+def summary_of(
+    name: str,
+    *,
+    episode: EpisodeRow,
+    status: Status,
+    reading: Reading,
+    conditions: tuple[Condition, ...],
+    rising: bool = False,
+    successor: str | None = None,
+) -> str:
+    """Say in one sentence what happened, since when, by which numbers, and where most of it takes place."""
+    phrases = PHRASES[status]
+    if status == "updated" and rising:
+        phrases = PHRASES_RISING
+    elif status == "updated" and not satisfied(conditions):
+        phrases = PHRASES_RECEDING
+    opening = phrases.get(episode.state, phrases[""]).format(
+        name=name,
+        state=episode.state,
+        since=_moment(episode.since_ms),
+        age=_duration(reading.at_ms - episode.since_ms),
+        successor=successor,
+    )
+    decisive = _pace(reading, conditions) if episode.state == "growing" else _own_part(reading)
+    parts = [decisive, _crowd(reading), _where(reading)]
+    return f"{opening}: {'; '.join(part for part in parts if part)}."
+
+
+def _own_part(reading: Reading) -> str:
+    ratio, share = reading.measures.outgrowth_ratio, reading.measures.endogenous_share
+    parts = []
+    if share is not None:
+        parts.append(f"{_percent(share)} of the signals are in conversations that people started themselves")
+    if ratio is not None:
+        subject = "which" if parts else "conversations that people started themselves"
+        parts.append(f"{subject} draw {_decimal(ratio)} times the engagement of those that the brand started")
+    return ", ".join(parts)
+
+
+def _pace(reading: Reading, conditions: tuple[Condition, ...]) -> str:
+    parts = []
+    if any(one.name == "baseline_z" and one.relation == ">=" and one.holds for one in conditions):
+        parts.append(f"its audience is far above the usual (z = {reading.measures.baseline_z:.1f})")
+    doubling_s = reading.measures.doubling_time_s
+    if doubling_s is not None and 0 < doubling_s < math.inf:
+        parts.append(f"activity doubles every {_duration(round(doubling_s * 1000))}")
+    return " and ".join(parts)
+
+
+def _crowd(reading: Reading) -> str:
+    actors = reading.windows[DAY].actors
+    people = "1 person" if actors == 1 else f"{actors:,} people"
+    said = f"{people} took part within {_duration(reading.day_ms)}"
+    expected = reading.measures.baseline_expected
+    if is_cold(reading) or expected is None:
+        return f"{said} (the topic is too young to say what is usual)"
+    return f"{said}, where {expected:,.0f} would be usual"
+
+
+def _where(reading: Reading) -> str:
+    largest = _largest_first(reading.cascades)[:1]
+    if not largest or largest[0].size < 2:
+        return ""
+    root = shortened(largest[0].root, characters_max=ROOT_CHARACTERS_SAID)
+    return f"the largest cascade is {root} with {largest[0].size:,} posts and shares, {largest[0].depth:,} deep"
+
+
+def shortened(text: str, *, characters_max: int) -> str:
+    """Return a text from the network as one that can be shown: cut to length, without control characters.
+
+    >>> shortened("at://x/3k\\n", characters_max=40), shortened("abcdef", characters_max=4)
+    ('at://x/3k\ufffd', 'abc…')
+    """
+    cut = text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)
+
+
+def _moment(at_ms: int) -> str:
+    """Return `4 July 2012, 06:11 UTC`; with seconds only where there are any. Names of months depend on no locale."""
+    instant = EPOCH + timedelta(milliseconds=at_ms)
+    time = f"{instant:%H:%M:%S}" if instant.second else f"{instant:%H:%M}"
+    return f"{instant.day} {MONTHS[instant.month]} {instant.year}, {time} UTC"
+
+
+def _duration(duration_ms: int) -> str:
+    """Return a duration in its largest unit of which there are two or more, rounded down."""
+    for unit_ms, unit in ((DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1000, "second")):
+        if duration_ms >= 2 * unit_ms:
+            return f"{duration_ms // unit_ms:,} {unit}s"
+    return "a moment"
+
+
+def _percent(share: float) -> str:
+    """Return a share in whole percent; it says neither "all" nor "none" of what is only nearly so."""
+    percent = round(100 * share)
+    if percent == 100 and share < 1:
+        return "more than 99 %"
+    if percent == 0 and share > 0:
+        return "less than 1 %"
+    return f"{percent} %"
+
+
+def _decimal(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"

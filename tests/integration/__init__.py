@@ -1,0 +1,1 @@
+"""Whole behaviour: real logs, real processes, real servers."""

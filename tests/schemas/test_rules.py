@@ -1,0 +1,37 @@
+"""Tests of `schemas.rules`."""
+
+import msgspec
+import pytest
+
+from schemas.rules import Rules
+
+
+def test_the_defaults_lie_in_their_own_ranges() -> None:
+    """Ranges are only checked where something is decoded, so a default could contradict them unseen."""
+    assert msgspec.json.decode(msgspec.json.encode(Rules()), type=Rules) == Rules()
+
+
+def test_the_defaults_are_those_of_the_definitions() -> None:
+    """The published thresholds of outgrown (MEASURES.md §§4, 10) are what runs when nothing is overridden."""
+    outgrown = Rules().outgrown
+
+    assert (outgrown.ratio_enter, outgrown.ratio_exit) == (2.0, 1.3)
+    assert (outgrown.share_enter, outgrown.share_exit) == (0.55, 0.45)
+    assert (outgrown.audience_factor, outgrown.z_enter) == (1.5, 3.0)
+    assert (outgrown.actors_min, outgrown.signals_min, outgrown.top_actor_share_max) == (50, 100, 0.25)
+    assert (outgrown.cold_actors_min, outgrown.cold_signals_min) == (250, 500)
+    assert (outgrown.for_ms, outgrown.keep_ms) == (7_200_000, 21_600_000)
+
+
+@pytest.mark.parametrize(
+    "wrong", [b'{"scale": 0}', b'{"tick_ms": 10}', b'{"outgrown": {"share_enter": 2}}', b'{"outgrwn": {}}']
+)
+def test_what_is_out_of_range_or_unknown_does_not_decode(wrong: bytes) -> None:
+    """The shape itself refuses what no rules file may say."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(wrong, type=Rules)
+
+
+def test_rules_can_be_keys() -> None:
+    """What is computed from rules is remembered by them."""
+    assert len({Rules(): 1, Rules(scale=1.0): 2, Rules(scale=0.5): 3}) == 2

@@ -1,0 +1,1 @@
+"""Tests of attribution: seeds, matching, duplicates, conversations."""

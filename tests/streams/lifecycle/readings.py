@@ -1,0 +1,114 @@
+"""Make readings for the tests of the lifecycle: one per mood that a topic can be in."""
+
+from typing import Any
+
+from schemas.alert import CascadeEvidence
+from schemas.rules import DAY_MS, MINUTE_MS
+from schemas.vitals import Measures, WindowVitals
+from streams.lifecycle.conditions import Reading
+
+START_MS = 1_341_360_000_000
+"""2012-07-04T00:00:00Z."""
+
+
+def at_minute(minutes: int) -> int:
+    """Return the instant so many minutes after the start."""
+    return START_MS + minutes * MINUTE_MS
+
+
+def window(signals: int, *, actors: int = 0, adopted: int = 0, top_actor_share: float = 0.01) -> WindowVitals:
+    """Return a window whose signals are shares, `adopted` of them adopted and the rest seeded."""
+    return WindowVitals(
+        signals=signals,
+        by_kind={"share": signals},
+        by_lineage={"seeded": signals - adopted, "adopted": adopted},
+        engagement=float(signals),
+        actors=actors,
+        top_actor_share=top_actor_share,
+    )
+
+
+def reading(
+    at_ms: int,
+    *,
+    recent: int = 10,
+    signals: int = 2_000,
+    actors: int = 1_000,
+    top_actor_share: float = 0.01,
+    cascades: tuple[CascadeEvidence, ...] = (),
+    stale: bool = False,
+    day_ms: int = DAY_MS,
+    flags: tuple[str, ...] = (),
+    **measures: Any,
+) -> Reading:
+    """Return a reading of a seeded topic with an ordinary audience; what is given replaces what is ordinary."""
+    ordinary: dict[str, Any] = {
+        "outgrowth_ratio": 0.5,
+        "endogenous_share": 0.3,
+        "endogenous_share_low": 0.28,
+        "baseline": "hour_of_week",
+        "baseline_expected": 1_000.0,
+        "baseline_z": 0.0,
+    }
+    return Reading(
+        at_ms=at_ms,
+        windows={
+            "5m": window(recent, actors=min(recent, actors)),
+            "1h": window(recent, actors=min(recent, actors)),
+            "24h": window(signals, actors=actors, adopted=signals // 2, top_actor_share=top_actor_share),
+            "7d": window(signals, actors=actors),
+        },
+        measures=Measures(**ordinary | measures),
+        cascades=cascades,
+        stale=stale,
+        day_ms=day_ms,
+        flags=flags,
+    )
+
+
+MOODS: dict[str, dict[str, Any]] = {
+    "silent": {
+        "recent": 0,
+        "signals": 0,
+        "actors": 0,
+        "outgrowth_ratio": None,
+        "endogenous_share": None,
+        "endogenous_share_low": None,
+    },
+    "few": {"recent": 2, "signals": 2, "actors": 2},
+    "seeded": {},
+    "wavering": {"baseline_z": 2.0},
+    "growing": {"baseline_z": 4.0},
+    "growing fast": {"baseline_z": 9.0, "doubling_time_s": 3_000.0},
+    "undecided": {
+        "outgrowth_ratio": 1.6,
+        "endogenous_share": 0.5,
+        "endogenous_share_low": 0.48,
+        "baseline_z": 2.0,
+    },
+    "outgrown": {
+        "outgrowth_ratio": 3.0,
+        "outgrowth_ratio_low": 2.8,
+        "outgrowth_ratio_high": 3.2,
+        "actor_outgrowth_ratio": 2.5,
+        "endogenous_share": 0.75,
+        "endogenous_share_low": 0.72,
+        "baseline_z": 6.0,
+        "actors": 4_000,
+        "signals": 9_000,
+    },
+    "outgrown far": {
+        "outgrowth_ratio": 9.8,
+        "endogenous_share": 0.91,
+        "endogenous_share_low": 0.9,
+        "baseline_z": 12.0,
+        "actors": 40_000,
+        "signals": 90_000,
+    },
+}
+"""What differs from an ordinary reading, by the name of a mood."""
+
+
+def mood(name: str, at_ms: int, **more: Any) -> Reading:
+    """Return a reading of a topic in one of `MOODS`."""
+    return reading(at_ms, **MOODS[name] | more)

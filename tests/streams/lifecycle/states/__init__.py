@@ -1,0 +1,1 @@
+"""Tests of the states: single moves, and random lives."""

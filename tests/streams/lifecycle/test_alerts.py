@@ -1,0 +1,328 @@
+"""Check the severity, the evidence, the times and the sentence of an alert, and that its bytes are stable."""
+
+import msgspec
+import pytest
+
+from schemas.alert import Alert, CascadeEvidence, Condition, Status
+from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS, Rules
+from schemas.vitals import WindowVitals
+from streams.lifecycle import alerts, conditions
+from streams.lifecycle.alerts import severity_of
+from streams.lifecycle.conditions import Reading, condition
+from streams.lifecycle.episodes import opened
+from tests.streams.lifecycle.readings import START_MS, at_minute, mood
+
+CASCADES = tuple(CascadeEvidence(f"post-{n}", size=n, depth=n % 3) for n in (7, 512, 3, 40, 41, 2, 12))
+
+
+def tell(reading: Reading, *, state: str = "outgrown", status: Status = "firing", rising: bool = False) -> Alert:
+    """Tell an episode whose conditions have held for two hours."""
+    enter = {"outgrown": conditions.outgrown_enter, "growing": conditions.growing_enter}[state]
+    found = enter(reading, Rules())
+    episode = opened(
+        brand="cern",
+        topic="higgs",
+        state=state,
+        entered_ms=reading.at_ms,
+        since_ms=reading.at_ms - 2 * HOUR_MS,
+        severity=severity_of(found),
+    )
+    return alerts.build_alert(
+        brand="cern",
+        topic="higgs",
+        episode=episode,
+        status=status,
+        severity=episode.severity,
+        reading=reading,
+        conditions=found,
+        rules_hash="f" * 16,
+        rising=rising,
+        successor="outgrown" if status == "superseded" else None,
+    )
+
+
+# --- severity ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "threshold", "severity"),
+    [
+        (2.0, 2.0, 1),  # Just there: excess 0, but no alert is below 1.
+        (2.9, 2.0, 1),  # 0.45 thresholds above, doubled 0.9.
+        (3.0, 2.0, 1),  # 0.5, doubled exactly 1.
+        (3.1, 2.0, 2),
+        (9.8, 2.0, 8),  # 3.9, doubled 7.8.
+        (12.0, 2.0, 10),
+        (999.0, 2.0, 10),
+    ],
+)
+def test_severity_is_twice_the_excess_over_the_threshold(value: float, threshold: float, severity: int) -> None:
+    """min(10, ceil(2 x (value - threshold) / threshold)), worked out by hand (MEASURES.md §8)."""
+    assert severity_of((condition("c", value, ">=", threshold),)) == severity
+
+
+def test_severity_is_that_of_the_condition_that_exceeds_most() -> None:
+    """Ratio 3 of 2 gives 0.5, z 6 of 3 gives 1, share 0.72 of 0.55 gives 0.31: the severity is 2."""
+    assert severity_of(conditions.outgrown_enter(mood("outgrown", START_MS, actors=1_600), Rules())) == 2
+
+
+def test_severity_of_an_interval_is_judged_by_its_compared_bound() -> None:
+    """The value is far above the threshold, the bound that counts is not."""
+    assert severity_of((condition("share", 0.99, ">=", 0.1, low=0.11, bound="low"),)) == 1
+
+
+def test_guards_and_missed_conditions_do_not_raise_the_severity() -> None:
+    """40,000 actors where 50 are enough to judge by say nothing about how far a topic has gone."""
+    assert (
+        severity_of(
+            (
+                condition("ratio", 2.0, ">=", 2.0),
+                condition("actors", 40_000, ">=", 50, guard=True),
+                condition("top_actor_share", 0.01, "<=", 0.25, guard=True),
+                condition("doubling_time_s", 900.0, "<=", 1.0),
+                condition("nothing", 5.0, ">=", 0.0),
+                condition("unknown", None, "<", 1.0, when_unknown=True),
+            )
+        )
+        == 1
+    )
+
+
+def test_a_number_below_its_threshold_exceeds_it_by_one_at_most() -> None:
+    """Doubling each minute instead of each day is no more than twice one threshold."""
+    assert severity_of((condition("doubling_time_s", 43_200.0, "<=", 86_400.0),)) == 1
+    assert severity_of((condition("doubling_time_s", 60.0, "<=", 86_400.0),)) == 2
+
+
+def test_a_hair_of_a_float_does_not_raise_the_severity() -> None:
+    """2 x (0.3 - 0.2) / 0.2 is a hair less than 1 in floats, and other pairs a hair more; each is its whole number."""
+    for tenths in range(1, 60):
+        threshold = tenths / 10
+        for times, severity in ((1.5, 1), (2.0, 2), (2.5, 3)):
+            assert severity_of((condition("c", threshold * times, ">=", threshold),)) == severity
+
+
+# --- times, span, evidence --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1_341_389_520_000, "2012-07-04T08:12:00Z"),
+        (1_341_389_520_050, "2012-07-04T08:12:00.050Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_times_are_rfc_3339_in_utc(at_ms: int, text: str) -> None:
+    """Whole seconds where there are no milliseconds, as in WIRE.md §0."""
+    assert alerts.rfc3339(at_ms) == text
+
+
+def test_the_span_is_the_day_before_the_tick() -> None:
+    """What the conditions were read from: [at - 24 h, at) and the number of signals in it."""
+    found = tell(mood("outgrown", START_MS))
+
+    assert (found.span.from_, found.span.to, found.span.signals) == (
+        "2012-07-03T00:00:00Z",
+        "2012-07-04T00:00:00Z",
+        9_000,
+    )
+    assert (found.at, found.since) == ("2012-07-04T00:00:00Z", "2012-07-03T22:00:00Z")
+
+
+def test_a_scaled_season_has_a_shorter_span() -> None:
+    """Where a day lasts 24 minutes, the span and the sentence say so."""
+    found = tell(mood("outgrown", START_MS, day_ms=DAY_MS // 60))
+
+    assert found.span.from_ == "2012-07-03T23:36:00Z"
+    assert "within 24 minutes" in found.summary
+
+
+def test_evidence_names_the_five_largest_cascades() -> None:
+    """Bounded, from large to small, in an order that does not depend on how they came."""
+    found = tell(mood("outgrown", START_MS, cascades=CASCADES))
+
+    assert [cascade.size for cascade in found.evidence.cascades] == [512, 41, 40, 12, 7]
+    assert found == tell(mood("outgrown", START_MS, cascades=CASCADES[::-1]))
+
+
+def test_flags_are_sorted_and_told_once() -> None:
+    """They are a set, and a set has another order in every process."""
+    young = {"baseline": "learning", "baseline_z": None, "baseline_expected": None}
+    found = tell(mood("outgrown", START_MS, flags=("late", "followers_imputed", "cold_start", "late"), **young))
+
+    assert found.evidence.flags == ("cold_start", "followers_imputed", "late")
+
+
+def test_the_id_is_the_episode_and_its_revision() -> None:
+    """Consumers de-duplicate by it (WIRE.md §6)."""
+    found = tell(mood("outgrown", START_MS))
+
+    assert found.id == f"{found.episode}.1"
+
+
+def test_the_same_reading_gives_the_same_bytes_whatever_the_order_of_its_maps() -> None:
+    """Counts by kind come in the order of arrival; the bytes must not."""
+
+    def shuffled(window: WindowVitals) -> WindowVitals:
+        return msgspec.structs.replace(
+            window,
+            by_kind=dict(reversed(window.by_kind.items())),
+            by_lineage=dict(reversed(window.by_lineage.items())),
+            engagement=window.engagement + 1e-9,
+        )
+
+    one = mood("outgrown", START_MS, cascades=CASCADES, flags=("b", "a"))
+    one.windows["24h"].by_kind = {"share": 3, "like": 4, "reply": 5}
+    other = msgspec.structs.replace(
+        one,
+        windows={name: shuffled(window) for name, window in reversed(one.windows.items())},
+        measures=msgspec.structs.replace(one.measures, outgrowth_ratio=3.0 + 1e-9),
+        flags=("a", "b"),
+    )
+
+    assert msgspec.json.encode(tell(one)) == msgspec.json.encode(tell(other))
+    assert [*tell(other).evidence.windows] == ["5m", "1h", "24h", "7d"]
+
+
+def test_an_alert_of_hostile_names_stays_small_and_on_one_line() -> None:
+    """Ids of posts come from the network: 60 KB of them, or a terminal's escape codes, do no harm."""
+    hostile = tuple(CascadeEvidence("\x1b[31m\n" + "x" * 60_000 + str(n), size=9 - n, depth=1) for n in range(6))
+    found = tell(mood("outgrown", START_MS, cascades=hostile))
+
+    assert len(msgspec.json.encode(found)) < 16 * 1024
+    assert found.summary.isprintable()
+    assert len(found.summary) < 600
+
+
+# --- the sentence -----------------------------------------------------------------------------------------------------
+
+
+def test_the_sentence_of_an_outgrown_topic() -> None:
+    """What happened, since when, the numbers that decided, and the largest cascade."""
+    found = tell(mood("outgrown", at_minute(8 * 60 + 12), cascades=CASCADES))
+
+    assert found.summary == (
+        "The community has made cern/higgs its own since 4 July 2012, 06:12 UTC: 75 % of the signals are in "
+        "conversations that people started themselves, which draw 3.0 times the engagement of those that the brand "
+        "started; 4,000 people took part within 24 hours, where 1,000 would be usual; the largest cascade is post-512 "
+        "with 512 posts and shares, 2 deep."
+    )
+
+
+def test_the_sentence_of_a_growing_topic() -> None:
+    """The pace where it is known, and the crowd beside what is usual."""
+    found = tell(mood("growing fast", at_minute(0)), state="growing")
+
+    assert found.summary == (
+        "cern/higgs has been growing since 3 July 2012, 22:00 UTC: its audience is far above the usual (z = 9.0) and "
+        "activity doubles every 50 minutes; "
+        "1,000 people took part within 24 hours, where 1,000 would be usual."
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "opening"),
+    [
+        ("growing", "updated", "cern/higgs keeps growing, 2 hours on (since 3 July 2012, 22:00 UTC): "),
+        ("growing", "resolved", "cern/higgs has found its level after growing for 2 hours (since 3 July 2012, "),
+        ("growing", "superseded", "cern/higgs has gone from growing to outgrown after 2 hours (since 3 July 2012, "),
+        ("outgrown", "updated", "The community goes on making cern/higgs its own, 2 hours on (since 3 July 2012, "),
+        ("outgrown", "resolved", "The brand is part of cern/higgs again, after the community carried it for 2 hours "),
+    ],
+)
+def test_every_status_has_its_own_words(state: str, status: Status, opening: str) -> None:
+    """A reader of one line of a feed must see whether something begins, goes on or ends."""
+    name = {"growing": "growing fast"}.get(state, state)
+
+    assert tell(mood(name, START_MS), state=state, status=status).summary.startswith(opening)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("growing", "is slowing down"), ("outgrown", "still carries cern/higgs, less clearly")]
+)
+def test_a_reminder_says_when_the_conditions_hold_no_longer(state: str, words: str) -> None:
+    """During the `keep` the episode is open but receding; "keeps growing" would be untrue."""
+    assert words in tell(mood("undecided", START_MS), state=state, status="updated").summary
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("growing", "is growing more strongly"), ("outgrown", "has taken cern/higgs further still")]
+)
+def test_a_rise_is_said(state: str, words: str) -> None:
+    """An update that is told for its severity says what changed, not that all goes on as before."""
+    assert words in tell(mood("outgrown far", START_MS), state=state, status="updated", rising=True).summary
+
+
+def test_a_cold_start_is_said() -> None:
+    """Without a baseline nothing is usual, and the sentence must not pretend otherwise."""
+    found = tell(mood("outgrown", START_MS, baseline="learning", baseline_z=None, baseline_expected=None))
+
+    assert "4,000 people took part within 24 hours (the topic is too young to say what is usual)" in found.summary
+
+
+def test_a_sentence_leaves_out_what_is_not_known() -> None:
+    """No "None", no empty clause, no cascade of a single post."""
+    found = tell(
+        mood("silent", START_MS, actors=1, cascades=(CascadeEvidence("alone", size=1, depth=0),)), status="updated"
+    )
+
+    assert found.summary == (
+        "The community still carries cern/higgs, less clearly than before, 2 hours on (since 3 July 2012, 22:00 UTC): "
+        "1 person took part within 24 hours, where 1,000 would be usual."
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.999, "more than 99 %"), (1.0, "100 %"), (0.001, "less than 1 %"), (0.0, "0 %")]
+)
+def test_nearly_all_is_not_called_all(share: float, text: str) -> None:
+    """Rounding must not turn a few into none."""
+    assert f": {text} of the signals" in tell(mood("outgrown", START_MS, endogenous_share=share)).summary
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "words"),
+    [
+        (500, "a moment"),
+        (90_000, "90 seconds"),
+        (119 * MINUTE_MS, "119 minutes"),
+        (2 * HOUR_MS, "2 hours"),
+        (47 * HOUR_MS, "47 hours"),
+        (50 * HOUR_MS, "2 days"),
+    ],
+)
+def test_durations_are_said_in_their_largest_plural_unit(since_ms: int, words: str) -> None:
+    """So "1 hour" is never said where it was an hour and 59 minutes."""
+    episode = opened(
+        brand="b", topic="t", state="growing", entered_ms=START_MS, since_ms=START_MS - since_ms, severity=1
+    )
+    found = alerts.summary_of(
+        "b/t",
+        episode=episode,
+        status="resolved",
+        reading=mood("seeded", START_MS),
+        conditions=(Condition("c", 1.0, 1.0, True),),
+    )
+
+    assert f"after growing for {words} (since" in found
+
+
+@pytest.mark.parametrize("status", [*alerts.PHRASES])
+def test_a_state_without_words_of_its_own_is_told_all_the_same(status: Status) -> None:
+    """A state that is added later needs no sentence here to be readable."""
+    episode = opened(brand="b", topic="t", state="new", entered_ms=START_MS, since_ms=START_MS, severity=1)
+
+    found = alerts.summary_of(
+        "b/t",
+        episode=episode,
+        status=status,
+        reading=mood("seeded", START_MS),
+        conditions=(Condition("c", 0.0, 1.0, status != "updated"),),
+        successor="newer",
+    )
+
+    assert "b/t" in found
+    assert "new" in found
+    assert "{" not in found
