@@ -19,18 +19,18 @@ from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 
 from agents.broker import client_options, create_channels, start_producer
-from agents.commands.replay import ReplaySummary, replay_log
 from agents.registry import publish_topics
-from agents.seasons import grow, load_season
+from agents.replay import ReplaySummary, replay
+from agents.seasons import DEFAULT_SEASON, grow, load_season
 from agents.settings import Settings, load_settings
 from agents.stack import SESSION_TIMEOUT_MS, Stack
 from agents.stack.ports import free_ports
 from schemas.alert import Alert
 from schemas.channels import ALERTS, CONTRIBUTIONS, named
-from streams.attribution.seeds_file import parse_seeds, topic_records
+from schemas.seeds import SeedsFile
+from streams.attribution.seeds_file import topic_records
 
 NAMESPACE = "demo"
-DEFAULT_SEASON = "english_garden"
 DEFAULT_SPEED = 9_000
 """Seconds of event time in a second: the four days of the default season pass in about 40 seconds."""
 START_TIMEOUT_S = 60.0
@@ -144,20 +144,20 @@ def _last_line(path: Path) -> str:
 
 
 async def _show(
-    console: Console, settings: Settings, url: str, log: Path, *, speed: float, seeds: str
+    console: Console, settings: Settings, url: str, log: Path, *, speed: float, seeds: SeedsFile
 ) -> Counter[tuple[str, str]]:
     """Replay the log and print the alerts until the worker has judged its last tick; return what was told."""
     await create_channels(settings)
     producer = await start_producer(settings)
     await publish_topics(
-        settings, producer, topic_records(parse_seeds(seeds, where="season"), effective_from_ms=0), known=()
+        settings, producer, topic_records(seeds, effective_from_ms=0), known=()
     )
     await producer.stop()
     told: Counter[tuple[str, str]] = Counter()
     tail = asyncio.create_task(_tail(console, settings, told))
     console.print(f"[bold]The season passes[/bold] at {speed:,.0f} times its pace.\n")
     try:
-        summary = await replay_log(settings, str(log), speed=speed)
+        summary = await replay(settings, str(log), format="native", speed=speed)
         await _await_drained(settings, url, summary)
         # The last alerts are on the channel now; give the reader of the channel one more turn.
         await asyncio.sleep(1.0)
@@ -188,7 +188,7 @@ async def _tail(console: Console, settings: Settings, told: Counter[tuple[str, s
 
 async def _await_drained(settings: Settings, url: str, summary: ReplaySummary) -> None:
     """Wait until the worker's metrics say that every partition of topics has passed the end of the log."""
-    wanted_s = summary.largest_ms / 1000
+    wanted_s = (summary.last_ms or 0) / 1000
     channel = named(CONTRIBUTIONS, namespace=settings.namespace)
     prefix = f'overgrowth_watermark_timestamp_seconds{{channel="{channel}",'
     deadline_s = time.monotonic() + DRAIN_TIMEOUT_S

@@ -126,11 +126,8 @@ def validate(file: str, as_json: bool) -> None:
     if as_json:
         _print_json({"brands": len(parsed.brands), "topics": len(records), "accounts": accounts, "seeds": counts})
         return
-    several = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count) or "none"
-    click.echo(
-        f"{file}: brands: {len(parsed.brands):,}; topics: {len(records):,}; "
-        f"accounts of brands: {accounts:,}; seeds: {several}"
-    )
+    several = ", ".join(f"{kind} {count:,}" for kind, count in counts.items() if count) or "none"
+    click.echo(f"{file}: brands {len(parsed.brands):,}, topics {len(records):,}, accounts {accounts:,}; seeds: {several}")
 
 
 @seeds.command()
@@ -229,9 +226,9 @@ def _said_start(at_ms: int) -> str:
 def _said_version(version: TopicVersion) -> str:
     if version.removed:
         return "removed"
-    parts = [f"{count:,} {kind}" for kind, count in count_seeds([version.seeds]).items() if count]
+    parts = [f"{kind} {count:,}" for kind, count in count_seeds([version.seeds]).items() if count]
     accounts = sum(map(len, version.accounts.values()))
-    parts += [f"{accounts:,} accounts"] if accounts else []
+    parts += [f"accounts {accounts:,}"] if accounts else []
     parts += [f"valid from {said_instant(version.valid_from_ms)}"] if version.valid_from_ms is not None else []
     parts += [f"valid to {said_instant(version.valid_to_ms)}"] if version.valid_to_ms is not None else []
     parts += [f"rules for {', '.join(sorted(version.rules))}"] if version.rules else []

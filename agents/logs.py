@@ -1,0 +1,239 @@
+"""Read logs as they stream: lines of a plain or gzipped file or of standard input, and the signals they stand for."""
+
+import io
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import chain
+from types import TracebackType
+from typing import Self
+
+from schemas.signal import Heartbeat, Signal
+from streams.networks import NETWORKS
+from streams.networks.refusal import Refusal
+
+STDIN = "-"
+CHUNK_BYTES = 256 * 1024
+LINE_BYTES_MAX = 1024 * 1024
+"""What of a line is longer is thrown away: it is refused as oversize anyway, and must not fill the memory."""
+DETECT_LINES = 20
+
+Entry = tuple[int, bytes, Signal | Heartbeat | Refusal]
+"""A line of a log: its number from 1 on, its bytes, and what it says."""
+
+_UTF8_BOM = b"\xef\xbb\xbf"
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WBITS = 31
+# Compressed in a way that is not read here: what its first bytes are, and what unpacks it.
+_OTHER_MAGICS = {
+    b"\x28\xb5\x2f\xfd": "zstd -dc",
+    b"BZh": "bzip2 -dc",
+    b"\xfd7zXZ\x00": "xz -dc",
+    b"PK\x03\x04": "unzip -p",
+}
+
+
+class LogError(Exception):
+    """A log cannot be read: one line that says what was expected, what came, where, and what to do."""
+
+
+class OpenLog:
+    """A log being read: an iterator of (number from 1 on, line without its line end), once through.
+
+    `bytes_read` of `bytes_total` (None where that is not known) tell how far it has come, in bytes of the file, which
+    for a gzipped one are the compressed bytes. Reading to the end closes it, and so does leaving a `with` block.
+    """
+
+    def __init__(self, path: str, read: Callable[[int], bytes], close: Callable[[], None], *, bytes_total: int | None):
+        self.path = path
+        self.bytes_total = bytes_total
+        self.bytes_read = 0
+        self.lines_read = 0
+        self.close = close
+        self._read = read
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return chain.from_iterable(enumerate(lines, start=first) for first, lines in self.blocks())
+
+    def blocks(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield (number of the first line, lines), block by block; raises `LogError` where the log breaks off."""
+        try:
+            for lines in _split_lines(self._unpacked()):
+                if self.lines_read == 0:
+                    lines[0] = lines[0].removeprefix(_UTF8_BOM)
+                first = self.lines_read + 1
+                self.lines_read += len(lines)
+                yield first, lines
+            if self.lines_read == 0:
+                raise LogError(f"{self.path}: expected at least one line, got an empty log")
+        finally:
+            self.close()
+
+    def _chunks(self) -> Iterator[bytes]:
+        while True:
+            try:
+                chunk = self._read(CHUNK_BYTES)
+            except OSError as error:
+                raise LogError(
+                    f"{self.path}: expected more bytes after {self._place()}, got: {error.strerror}"
+                ) from error
+            if not chunk:
+                return
+            self.bytes_read += len(chunk)
+            yield chunk
+
+    def _unpacked(self) -> Iterator[bytes]:
+        chunks = self._chunks()
+        start = b""
+        for chunk in chunks:
+            start += chunk
+            if len(start) >= max(map(len, _OTHER_MAGICS)):
+                break
+        for magic, unpack in _OTHER_MAGICS.items():
+            if start.startswith(magic):
+                came = f"got what `{unpack}` unpacks"
+                raise LogError(f"{self.path}: expected plain or gzipped lines, {came}; pipe it: {unpack} FILE | ... -")
+        if start.startswith(_GZIP_MAGIC):
+            return self._gunzipped(chain([start], chunks))
+        return chain([start], chunks)
+
+    def _gunzipped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        unpacker = None
+        try:
+            for packed in chunks:
+                while packed:
+                    if unpacker is None:
+                        # Between members, padding with zeros is allowed; anything else starts the next one.
+                        packed = packed.lstrip(b"\0")
+                        if not packed:
+                            break
+                        unpacker = zlib.decompressobj(_GZIP_WBITS)
+                    packed, ended = yield from _unpack(unpacker, packed)
+                    if ended:
+                        unpacker = None
+        except zlib.error as error:
+            came = f"got damaged data ({error})"
+            raise LogError(
+                f"{self.path}: expected gzip, {came} at or before {self._place()}; fetch it again"
+            ) from error
+        if unpacker is not None:
+            came = "got the end of the log"
+            raise LogError(f"{self.path}: expected the rest of gzipped data, {came} at {self._place()}; fetch it again")
+
+    def _place(self) -> str:
+        return f"byte {self.bytes_read}, line {self.lines_read}"
+
+
+def open_log(path: str) -> OpenLog:
+    """Open a log: a file, gzipped or not (told by its first bytes, not by its name), or `-` for standard input.
+
+    Raises `LogError` here where there is nothing to read, and while it is read where it breaks off.
+    """
+    if path == STDIN:
+        # read1 gives what has arrived: a pipe that is still being written to is read as it comes.
+        stdin = sys.stdin.buffer
+        read = stdin.read1 if isinstance(stdin, io.BufferedReader) else stdin.read
+        return OpenLog("standard input", read, lambda: None, bytes_total=None)
+    try:
+        file = open(path, "rb", buffering=0)  # noqa: SIM115  (it is closed by who reads it to its end)
+    except FileNotFoundError as error:
+        raise LogError(f"{path}: expected a log file, found nothing there; check the path") from error
+    except IsADirectoryError as error:
+        raise LogError(f"{path}: expected a log file, got a directory; name one file in it") from error
+    except (OSError, ValueError) as error:
+        raise LogError(f"{path}: expected a log file that can be read, got: {error}") from error
+    status = os.fstat(file.fileno())
+    return OpenLog(path, file.read, file.close, bytes_total=status.st_size if stat.S_ISREG(status.st_mode) else None)
+
+
+def detect_format(lines: Sequence[bytes], *, path: str = "log") -> str:
+    """Return the name of the format that most of the first lines look like; raises `LogError` where none does.
+
+    >>> detect_format([b"376989 50329 1341101181 RT"])
+    'snap-higgs'
+    """
+    lines = lines[:DETECT_LINES]
+    claims = {name: sum(map(network.recognises, lines)) for name, network in NETWORKS.items()}
+    name = max(claims, key=claims.__getitem__)
+    if not claims[name]:
+        came = next((line for line in lines if line.strip()), b"")[:60]
+        expectation = f"expected lines of one of the formats {', '.join(NETWORKS)}"
+        raise LogError(f"{path}: {expectation}, got {came!r} at line 1; say which with --format")
+    return name
+
+
+class SignalLog:
+    """The signals of a log, an iterator of batches of entries, once through; `log` tells how far it has come."""
+
+    def __init__(self, log: OpenLog, format_name: str | None) -> None:
+        self.log = log
+        self._blocks = log.blocks()
+        if format_name is None:
+            # A log without a line raises here, before anything is made of it.
+            first = next(self._blocks)
+            try:
+                format_name = detect_format(first[1], path=log.path)
+            except LogError:
+                log.close()
+                raise
+            self._blocks = chain([first], self._blocks)
+        self.format = format_name
+
+    def __iter__(self) -> Iterator[list[Entry]]:
+        normalize = NETWORKS[self.format].normalize
+        for first, lines in self._blocks:
+            yield [(number, line, normalize(line)) for number, line in enumerate(lines, start=first)]
+
+
+def read_signals(path: str, format_name: str | None = None) -> SignalLog:
+    """Read a log as signals, heartbeats and refusals, every line as one of them; a blank line is a refusal too.
+
+    Without `format_name` the format is told from the first lines. Raises `LogError` where the log cannot be read.
+    """
+    if format_name is not None and format_name not in NETWORKS:
+        raise LogError(f"{path}: expected one of the formats {', '.join(NETWORKS)}, got {format_name!r}")
+    return SignalLog(open_log(path), format_name)
+
+
+def _unpack(unpacker: "zlib._Decompress", packed: bytes) -> Generator[bytes, None, tuple[bytes, bool]]:
+    """Yield what `packed` unpacks to, bounded so that a small file cannot fill the memory at once.
+
+    Returns the bytes behind the end of the gzip member, and whether that end was reached.
+    """
+    while True:
+        plain = unpacker.decompress(packed, CHUNK_BYTES)
+        yield plain
+        if unpacker.eof:
+            return unpacker.unused_data, True
+        packed = unpacker.unconsumed_tail
+        # A full answer may leave more inside, even where nothing of the input is left.
+        if not packed and len(plain) < CHUNK_BYTES:
+            return b"", False
+
+
+def _split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    pieces: list[bytes] = []
+    size_bytes = 0
+    for chunk in chunks:
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            if pieces:
+                lines[0] = b"".join([*pieces, lines[0]])
+            yield lines
+            pieces, size_bytes = [], 0
+        if rest and size_bytes < LINE_BYTES_MAX:
+            pieces.append(rest)
+            size_bytes += len(rest)
+    if pieces:
+        yield [b"".join(pieces)]

@@ -1,0 +1,196 @@
+"""Learn what an hour usually brings, by hour of day and of week, and say how unusual a count is against it."""
+
+from collections.abc import Iterable
+from math import floor, sqrt
+from statistics import median
+from typing import Literal, NamedTuple
+
+from schemas.measure_rows import BaselineRow
+
+DAY_HOURS = 24
+WEEK_HOURS = 7 * DAY_HOURS
+RESIDUAL_HOURS = 14 * DAY_HOURS
+HISTORY_HOURS = 6 * WEEK_HOURS
+
+GLOBAL_WEIGHT = 3
+"""So many observations is the median of all hours worth, where that of one hour of the day is estimated."""
+DAILY_WEIGHT = 2
+"""So many observations is the hour of the day worth, where the hour of the week is estimated."""
+
+FIRING_Z_MAX = 3.0
+FIRING_HOURS_MIN = DAY_HOURS
+"""With less history than this there is nothing yet that a firing hour could be told from."""
+
+MAD_TO_SIGMA = 1.4826
+RESIDUAL_UNITS = 1_000_000
+
+Level = Literal["learning", "hour_of_day", "hour_of_week"]
+
+
+class BaselineReading(NamedTuple):
+    """What was expected and how unusual the count is, in standard deviations; None while `level` is learning."""
+
+    level: Level
+    expected: float | None
+    z: float | None
+
+
+class _Model(NamedTuple):
+    """What history expects of one hour, by hour of day and by hour of week, and how far residuals scatter."""
+
+    age_hours: int
+    daily: float
+    weekly: float
+    sigma: float
+
+
+def anscombe_residual(count: int, expected: float) -> float:
+    """Return r = 2(√(count + 3/8) − √(expected + 3/8)), of variance about 1 if the count is Poisson.
+
+    Source: Anscombe 1948, "The transformation of Poisson, binomial and negative-binomial data".
+
+    >>> round(anscombe_residual(12, 4.0), 2)
+    2.85
+    """
+    return 2 * (sqrt(count + 0.375) - sqrt(expected + 0.375))
+
+
+class Baseline:
+    """The usual course of an hourly count, learnt from what was observed in the last six weeks.
+
+    m_day is the median of this hour of the day over 14 days, m_week that of this hour of the week over six weeks, m_all
+    that of all six weeks; k_day and k_week are how many hours stand behind them:
+
+        daily  = (k_day·m_day + 3·m_all)/(k_day + 3)
+        weekly = (k_week·m_week + 2·daily)/(k_week + 2)
+        z = r/max(1, 1.4826·MAD of the residuals of 14 days)
+
+    where the residual of an observed hour is against what was expected before it. An hour that was not observed is
+    missing, not zero. Hours are absolute indexes (event time divided by the length of an hour, which rules can scale).
+
+    >>> baseline = Baseline()
+    >>> for hour in range(48):
+    ...     baseline.observe(hour=hour, count=20)
+    >>> reading = baseline.read(hour=48, count=40, learning_hours=24, weekly_after_hours=168)
+    >>> reading.level, reading.expected, round(reading.z, 2)
+    ('hour_of_day', 20.0, 3.68)
+    """
+
+    def __init__(self) -> None:
+        # Both by hour, in the order of time.
+        self._counts: dict[int, int] = {}
+        self._residuals: dict[int, int] = {}
+        self._last = -1
+        self._changed = False
+        # The hour that was asked for last and what is expected of it, until the history changes.
+        self._expected: tuple[int, _Model] | None = None
+
+    @property
+    def last(self) -> int:
+        """The last hour that was observed, -1 before the first."""
+        return self._last
+
+    def observe(self, *, hour: int, count: int, firing: bool = False) -> None:
+        """Learn the count of a whole hour; of a `firing` one no more than what lies 3 standard deviations up.
+
+        Raises ValueError for an hour that is not after the last one: an error of the caller.
+        """
+        if hour <= self._last or count < 0:
+            raise ValueError(f"baseline: expected an hour after {self._last} and a count >= 0, got {hour} and {count}")
+        model = self._model(hour)
+        if model is not None:
+            if firing and len(self._counts) >= FIRING_HOURS_MIN:
+                count = min(count, _count_at(FIRING_Z_MAX, model))
+            # Rounded, so that what a row remembers is all that there is.
+            self._residuals[hour] = round(anscombe_residual(count, model.weekly) * RESIDUAL_UNITS)
+        self._counts[hour] = count
+        self._last = hour
+        _forget(self._counts, before=hour + 1 - HISTORY_HOURS)
+        _forget(self._residuals, before=hour + 1 - RESIDUAL_HOURS)
+        self._expected = None
+        self._changed = True
+
+    def read(self, *, hour: int, count: int, learning_hours: int, weekly_after_hours: int) -> BaselineReading:
+        """Compare a count over the length of an hour with what the hours before `hour` expect of it.
+
+        The age of a baseline is the span of hours observed. Costs O(history) once per hour, then O(1).
+        """
+        model = self._model(hour)
+        if model is None or model.age_hours < learning_hours:
+            return BaselineReading("learning", None, None)
+        level: Level = "hour_of_day" if model.age_hours < weekly_after_hours else "hour_of_week"
+        expected = model.daily if level == "hour_of_day" else model.weekly
+        return BaselineReading(level, expected, anscombe_residual(count, expected) / model.sigma)
+
+    def _model(self, hour: int) -> _Model | None:
+        if self._expected is not None and self._expected[0] == hour:
+            return self._expected[1]
+        known = {h: n for h, n in self._counts.items() if hour - HISTORY_HOURS <= h < hour}
+        if not known:
+            return None
+        model = self._model_from(hour, known)
+        self._expected = (hour, model)
+        return model
+
+    def _model_from(self, hour: int, known: dict[int, int]) -> _Model:
+        same_day_hour = [known[h] for h in range(hour - RESIDUAL_HOURS, hour, DAY_HOURS) if h in known]
+        same_week_hour = [known[h] for h in range(hour - HISTORY_HOURS, hour, WEEK_HOURS) if h in known]
+        daily = _shrunken_median(same_day_hour, towards=median(known.values()), weight=GLOBAL_WEIGHT)
+        residuals = [r for h, r in self._residuals.items() if hour - RESIDUAL_HOURS <= h < hour]
+        return _Model(
+            age_hours=max(known) - min(known) + 1,
+            daily=daily,
+            weekly=_shrunken_median(same_week_hour, towards=daily, weight=DAILY_WEIGHT),
+            sigma=max(1.0, MAD_TO_SIGMA * _median_absolute_deviation(residuals) / RESIDUAL_UNITS),
+        )
+
+    def changed_rows(self) -> list[tuple[int, BaselineRow | None]]:
+        """Return (0, the row) if anything was observed since last time; the row never expires."""
+        if not self._changed:
+            return []
+        self._changed = False
+        first = min(self._counts)
+        hours = range(first, self._last + 1)
+        return [
+            (
+                0,
+                BaselineRow(
+                    first=first,
+                    counts=tuple(self._counts.get(hour) for hour in hours),
+                    residuals=tuple(self._residuals.get(hour) for hour in hours[-RESIDUAL_HOURS:]),
+                ),
+            )
+        ]
+
+    def restore(self, rows: Iterable[BaselineRow]) -> None:
+        """Take up the row of an earlier `changed_rows`."""
+        for row in rows:
+            self._last = row.first + len(row.counts) - 1
+            first_residual = self._last + 1 - len(row.residuals)
+            self._counts = {row.first + i: n for i, n in enumerate(row.counts) if n is not None}
+            self._residuals = {first_residual + i: r for i, r in enumerate(row.residuals) if r is not None}
+            self._expected = None
+
+
+def _shrunken_median(values: list[int], *, towards: float, weight: int) -> float:
+    """Return the median, drawn `towards` a value worth `weight` observations; that value where there are none."""
+    if not values:
+        return float(towards)
+    return (len(values) * median(values) + weight * towards) / (len(values) + weight)
+
+
+def _median_absolute_deviation(values: list[int]) -> float:
+    if not values:
+        return 0.0
+    middle = median(values)
+    return float(median([abs(value - middle) for value in values]))
+
+
+def _count_at(z: float, model: _Model) -> int:
+    """Return the largest count that lies no more than z standard deviations above what is expected."""
+    return floor((sqrt(model.weekly + 0.375) + z * model.sigma / 2) ** 2 - 0.375)
+
+
+def _forget(by_hour: dict[int, int], *, before: int) -> None:
+    while by_hour and (first := next(iter(by_hour))) < before:
+        del by_hour[first]
