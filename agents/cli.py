@@ -25,6 +25,7 @@ EXPECTED_ERRORS = frozenset(
         "agents.broker.BrokerError",
         "agents.health.HealthError",
         "agents.logs.LogError",
+        "agents.seasons.season.SeasonError",
         "agents.settings.SettingsError",
         "agents.stack.errors.StackError",
         "agents.table.TableError",

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidTimestampError, KafkaError
 from aiokafka.partitioner import murmur2
 
-from agents.broker import create_channels, start_producer, unreachable
+from agents.broker import BrokerError, create_channels, start_producer, unreachable
 from agents.logs import Entry, LogError, SignalLog, read_signals
 from agents.replay_timing import Pace, SourceProgress
 from agents.settings import Settings
@@ -92,6 +92,11 @@ async def replay(
         try:
             run = _Run(settings, producer, signals, Path(path).name, (from_ms, to_ms), with_speed, progress)
             return await run.to_the_end()
+        except InvalidTimestampError:
+            raise BrokerError(
+                f"channel {named(SIGNALS, namespace=settings.namespace)}: expected it to take the log's event times, "
+                "got InvalidTimestampError; set its message.timestamp.after.max.ms higher, or replay into a new namespace"
+            ) from None
         except (KafkaError, OSError) as error:
             raise unreachable(settings.kafka, error) from None
         finally:
@@ -202,6 +207,7 @@ class _Run:
                 self._tell()
         except (asyncio.CancelledError, LogError):
             await self._flush()
+            self._tell()
             raise
         await self._tell_all(self._progress.ends())
         await self._flush()
@@ -223,6 +229,8 @@ class _Run:
                     continue
                 if self._pace is not None:
                     await self._wait(self._pace, at_ms)
+                if progress.is_round_due(decoded.source, at_ms):
+                    await self._tell_all(progress.tell_round())
                 value = payload if is_native else _to_json(decoded)
                 conversation = conversation_of(decoded)
                 partition, key = places.get(conversation) or self._place(conversation)
@@ -258,6 +266,8 @@ class _Run:
             return
         if self._pace is not None:
             await self._wait(self._pace, heartbeat.at)
+        if self._progress.is_round_due(heartbeat.heartbeat, heartbeat.at):
+            await self._tell_all(self._progress.tell_round())
         await self._to_every_partition(heartbeat, payload)
         self._progress.pass_on(heartbeat)
 

@@ -9,6 +9,7 @@ from schemas.signal import Heartbeat
 TELL_EVERY_MS = 1_000
 """At a pace: how far event time may go on without that, unless that would be more often than 20 times a second."""
 TELL_EVERY_S = 0.05
+_NEVER_MS = 2**63
 
 
 class Pace:
@@ -40,9 +41,12 @@ class Pace:
 class SourceProgress:
     """How far each source of a log has come, and when that must be told to every partition.
 
-    A source is told of where it is new, after `every_records` records of all if it spoke, and when it speaks and
-    event time has gone on by `every_ms` since it was told of. Between several sources the last is needed at any speed:
-    a partition that hears nothing of one for long sets it aside (`streams.eventtime.clock`), so `idle_ms` bounds it.
+    A source is told of when it is new, after `every_records` records of all if it spoke, and after a record of its own
+    with which event time has gone on by `every_ms` since it was told of.
+
+    A partition that hears nothing of a source for `idle_ms` sets it aside (`streams.eventtime.clock`), and then runs
+    ahead of it. So where there are several, at any speed, whoever spoke is told of after a quarter of that, and before
+    a record that takes event time beyond it or comes from a new source.
 
     >>> progress = SourceProgress(every_records=500, every_ms=None, idle_ms=60_000)
     >>> progress.hear("a", 1_000), progress.hear("a", 2_000)
@@ -51,12 +55,18 @@ class SourceProgress:
 
     def __init__(self, *, every_records: int, every_ms: int | None, idle_ms: int) -> None:
         self.largest_ms = 0
+        self._round_due_ms = _NEVER_MS
         self._every_records = every_records
-        self._every_ms = every_ms
-        self._idle_ms = idle_ms
+        self._every_ms = _NEVER_MS if every_ms is None else every_ms
+        self._round_ms = max(1, idle_ms // 4)
         self._records = 0
         # source -> [its largest event time, the largest of all when it was told of, 1 if it spoke since]
         self._sources: dict[str, list[int]] = {}
+
+    def is_round_due(self, source: str, at_ms: int) -> bool:
+        """Return whether `tell_round` must come before a record of this source and event time."""
+        # With the second source, partitions begin to compare.
+        return at_ms >= self._round_due_ms or source not in self._sources
 
     def hear(self, source: str, at_ms: int) -> Sequence[Heartbeat]:
         """Take note of a record that was sent, and return what every partition must be told after it."""
@@ -70,11 +80,21 @@ class SourceProgress:
         state[2] = 1
         self._records += 1
         if self._records >= self._every_records:
-            self._records = 0
-            return [self._tell(name, one) for name, one in self._sources.items() if one[2]]
-        if state[1] < 0 or (self._every_ms is not None and self.largest_ms - state[1] >= self._every_ms):
+            return self.tell_round()
+        if state[1] < 0 or self.largest_ms - state[1] >= self._every_ms:
             return [self._tell(source, state)]
         return ()
+
+    def tell_round(self) -> list[Heartbeat]:
+        """Return what tells every partition of all who spoke since they were told of, the furthest first.
+
+        In this order each is heard when event time, as a partition knows it, has come as far as it has.
+        """
+        self._records = 0
+        if len(self._sources) > 1:
+            self._round_due_ms = self.largest_ms + self._round_ms
+        spoke = [(name, state) for name, state in self._sources.items() if state[2]]
+        return [self._tell(name, state) for name, state in sorted(spoke, key=lambda one: (-one[1][0], one[0]))]
 
     def pass_on(self, heartbeat: Heartbeat) -> None:
         """Take note of a heartbeat of the log, which every partition was sent."""
@@ -86,13 +106,13 @@ class SourceProgress:
         return [Heartbeat(source, at=self.largest_ms, end=True) for source in sorted(self._sources)]
 
     def _note(self, source: str, at_ms: int) -> list[int]:
-        if at_ms > self.largest_ms:
-            self.largest_ms = at_ms
+        self.largest_ms = max(self.largest_ms, at_ms)
         state = self._sources.get(source)
         if state is None:
             state = self._sources[source] = [at_ms, -1, 1]
             if len(self._sources) == 2:
-                self._every_ms = min(self._every_ms or self._idle_ms, self._idle_ms // 4)
+                self._every_ms = min(self._every_ms, self._round_ms)
+                self._round_due_ms = self.largest_ms + self._round_ms
         state[0] = max(state[0], at_ms)
         return state
 

@@ -2,6 +2,7 @@
 
 In the order in which data meets them: `signal` (what comes in), `seeds` and `rules` (what a brand declares),
 `attributed` and `contribution` (packed, between our own agents), `vitals` and `alert` (what goes out), `rejection`
-(what was refused or came late), `rows` (what tables remember), `channels` (where all of it travels), `codec` (bytes).
+(what was refused or came late), `rows`, `measure_rows` and `lifecycle_rows` (what tables
+remember), `channels` (where all of it travels), `codec` (bytes).
 Imports nothing of `streams` or `agents`.
 """

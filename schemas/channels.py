@@ -7,6 +7,8 @@ import msgspec
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
+TOPICS_NAME = "social.topics"
+
 Format = Literal["json", "packed", "rows"]
 
 
@@ -24,12 +26,18 @@ class ChannelSpec(msgspec.Struct, frozen=True):
     retention_ms: int = 7 * DAY_MS
     partitions: int = 0
 
-    def config(self) -> dict[str, str]:
-        """Return the Kafka settings of the channel."""
-        config = {"cleanup.policy": self.cleanup, "max.message.bytes": "2097152"}
-        if "delete" in self.cleanup:
-            config["retention.ms"] = str(self.retention_ms)
-        if "compact" in self.cleanup:
+    def config(self, *, replay: bool = False) -> dict[str, str]:
+        """Return the Kafka settings of the channel, in the live namespace or in one of a replay.
+
+        Records bear event time. A replay's may lie years back, where retention by age would remove them at once; so its
+        channels keep everything, also what is compacted live: a replay is read as history, then deleted as a whole.
+        """
+        keeps_history = replay and self.format != "rows" and self.name != TOPICS_NAME
+        cleanup = "delete" if keeps_history else self.cleanup
+        config = {"cleanup.policy": cleanup, "max.message.bytes": "2097152"}
+        if "delete" in cleanup:
+            config["retention.ms"] = "-1" if keeps_history else str(self.retention_ms)
+        if "compact" in cleanup:
             # A former owner's late rows must still be told apart from the ones they would replace (RELIABILITY.md).
             config["min.compaction.lag.ms"] = str(HOUR_MS)
             config["max.compaction.lag.ms"] = str(DAY_MS)
@@ -49,7 +57,7 @@ ALERTS = ChannelSpec("social.alerts", "alerts, history", "brand/topic", "json", 
 ALERT_STATE = ChannelSpec("social.alert-state", "alerts, latest per episode", "episode", "json", cleanup="compact")
 REJECTIONS = ChannelSpec("social.rejections", "refused input", "reason", "json", retention_ms=14 * DAY_MS)
 LATE = ChannelSpec("social.late", "signals behind the watermark", "conversation root id", "json", retention_ms=14 * DAY_MS)
-TOPICS = ChannelSpec("social.topics", "the seed registry", "brand/topic", "json", cleanup="compact", partitions=1)
+TOPICS = ChannelSpec(TOPICS_NAME, "the seed registry", "brand/topic", "json", cleanup="compact", partitions=1)
 TABLE_ATTRIBUTE = ChannelSpec("social.table.attribute", "conversations", "row", "rows", cleanup="compact")
 TABLE_FOLLOW = ChannelSpec("social.table.follow", "actors", "row", "rows", cleanup="compact")
 TABLE_WATCH = ChannelSpec("social.table.watch", "topics", "row", "rows", cleanup="compact")

@@ -98,23 +98,19 @@ class _Grower:
 
     def _next_brand_post(self, after_ms: int) -> None:
         """Plan the brand's next post: brands keep a schedule, more or less."""
-        rate = self._phase(after_ms).brand_posts_per_hour
-        next_ms, next_rate = self._next_phase(after_ms)
+        index = self._phase_index(after_ms)
+        rate = self._phases[index][1].brand_posts_per_hour
+        later = self._phases[index + 1 :]
         if rate:
-            wait_ms = max(1, round(HOUR_MS / rate * self._rng.uniform(0.8, 1.2)))
-            # A new phase begins its own schedule at once, lest a slow one before it delays it.
-            if after_ms + wait_ms < next_ms or not next_rate:
-                self._note(after_ms + wait_ms, self._brand_post)
+            then_ms = after_ms + max(1, round(HOUR_MS / rate * self._rng.uniform(0.8, 1.2)))
+            if then_ms < (later[0][0] if later else self._end_ms):
+                self._note(then_ms, self._brand_post)
                 return
-        if next_rate:
-            self._note(next_ms, self._brand_post)
-
-    def _next_phase(self, after_ms: int) -> tuple[int, float]:
-        """Return when the next phase begins in which the brand posts, and how often it does."""
-        for begin_ms, phase in self._phases:
-            if begin_ms > after_ms and phase.brand_posts_per_hour:
-                return begin_ms, phase.brand_posts_per_hour
-        return self._end_ms, 0.0
+        # A phase begins with a post of its own, lest a slow schedule before it delays it.
+        for begin_ms, phase in later:
+            if phase.brand_posts_per_hour:
+                self._note(begin_ms, self._brand_post)
+                return
 
     def _next_own_accord(self, after_ms: int, act: _Act, rates: tuple[float, ...]) -> None:
         """Plan the next thing that somebody does unprompted: a Poisson process with the day's rhythm, by thinning."""

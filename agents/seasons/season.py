@@ -55,7 +55,7 @@ class Delay(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Background(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Talk about other things: posts of people's own accord, and how many signals each signal sets off."""
+    """Talk about other things: posts of people's own accord, and how many signals each reaction sets off in turn."""
 
     posts_per_hour: Rate
     reproduction: Annotated[float, msgspec.Meta(ge=0, lt=1)]
@@ -67,8 +67,8 @@ class Phase(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A part of the season: the state that it plants, and how lively brand and community are in it.
 
     Brand posts and reactions to them are seeded talk; `reach` of the reactions come from the whole community, the rest
-    from the brand's followers. Of their own accord people post the topic's tag `adopted_per_hour` times, and each such
-    signal sets off `reproduction` more, fewer as attention is used up.
+    from the brand's followers. Of their own accord people post the topic's tag `adopted_per_hour` times, and each
+    reaction to that sets off `reproduction` more, fewer as attention is used up.
     """
 
     name: Name
@@ -197,9 +197,10 @@ def _plan(document: dict[str, object]) -> Plan:
     except msgspec.ValidationError as error:
         said, _, place = str(error).partition(" - at ")
         what, _, got = said.removeprefix("Expected ").partition(", got ")
+        is_expectation = said.startswith("Expected ")
         raise DocumentError(
-            expected=what if got else "a season's plan",
-            got=got or said,
+            expected=what if is_expectation else "a season's plan",
+            got=(got or "another value") if is_expectation else said,
             place=place.strip("`") or "$",
             do="correct it there; the season that comes with Overgrowth shows every field",
         ) from None

@@ -36,8 +36,9 @@ class BaselineReading(NamedTuple):
 
 
 class _Model(NamedTuple):
-    """What history expects of one hour, by hour of day and by hour of week, and how far residuals scatter."""
+    """What history (`hours` observed over `age_hours`) expects of one hour, and how far residuals scatter."""
 
+    hours: int
     age_hours: int
     daily: float
     weekly: float
@@ -99,7 +100,7 @@ class Baseline:
             raise ValueError(f"baseline: expected an hour after {self._last} and a count >= 0, got {hour} and {count}")
         model = self._model(hour)
         if model is not None:
-            if firing and len(self._counts) >= FIRING_HOURS_MIN:
+            if firing and model.hours >= FIRING_HOURS_MIN:
                 count = min(count, _count_at(FIRING_Z_MAX, model))
             # Rounded, so that what a row remembers is all that there is.
             self._residuals[hour] = round(anscombe_residual(count, model.weekly) * RESIDUAL_UNITS)
@@ -138,6 +139,7 @@ class Baseline:
         daily = _shrunken_median(same_day_hour, towards=median(known.values()), weight=GLOBAL_WEIGHT)
         residuals = [r for h, r in self._residuals.items() if hour - RESIDUAL_HOURS <= h < hour]
         return _Model(
+            hours=len(known),
             age_hours=max(known) - min(known) + 1,
             daily=daily,
             weekly=_shrunken_median(same_week_hour, towards=daily, weight=DAILY_WEIGHT),

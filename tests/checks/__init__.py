@@ -1,0 +1,1 @@
+"""Conformance suites: promises that every measure, every network … must keep, found by walking the packages."""

@@ -1,0 +1,70 @@
+"""What must hold for every network format, whatever bytes it is given."""
+
+from pathlib import Path
+
+import msgspec
+
+from schemas.rejection import REASONS, Place
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
+from streams.networks import NETWORKS, NetworkFormat
+from streams.networks.refusal import DETAIL_CHARS_MAX, Refusal, rejection
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "networks"
+
+
+def good_payloads(network: NetworkFormat) -> list[bytes]:
+    """Return the sample payloads of a format: the lines of its fixture, all of which it must accept."""
+    return (FIXTURES / network.name / "good.txt").read_bytes().splitlines()
+
+
+def check_samples_are_accepted_and_recognised(network: NetworkFormat) -> None:
+    """Each sample payload becomes a signal or a heartbeat, and at least one of each format's is a signal."""
+    payloads = good_payloads(network)
+    outcomes = [network.normalize(payload) for payload in payloads]
+
+    assert [outcome for outcome in outcomes if isinstance(outcome, Refusal)] == []
+    assert any(isinstance(outcome, Signal) for outcome in outcomes)
+    assert all(network.recognises(payload) for payload in payloads)
+
+
+def check_samples_belong_to_one_format(network: NetworkFormat) -> None:
+    """No other format claims a sample payload, so a log's format can be told from its first lines."""
+    for payload in good_payloads(network):
+        assert [other.name for other in NETWORKS.values() if other.recognises(payload)] == [network.name]
+
+
+def check_any_bytes_have_one_lawful_outcome(network: NetworkFormat, payload: bytes | None) -> None:
+    """Normalising never raises, gives the same twice, and gives a lawful signal, a heartbeat or a refusal."""
+    outcome = network.normalize(payload)
+
+    assert network.normalize(payload) == outcome
+    if isinstance(outcome, Refusal):
+        check_refusal_is_lawful(outcome, payload)
+    else:
+        check_accepted_is_lawful(outcome)
+
+
+def check_accepted_is_lawful(outcome: Signal | Heartbeat) -> None:
+    """What is accepted has its required fields in range, and as JSON it reads back as itself."""
+    assert AT_MS_MIN <= outcome.at <= AT_MS_MAX
+    if isinstance(outcome, Signal):
+        assert outcome.id
+        assert outcome.network
+        assert outcome.actor
+        assert outcome.kind in KINDS
+    strings = [
+        item for value in msgspec.structs.astuple(outcome) for item in (value if type(value) is tuple else [value])
+    ]
+    assert not any("\0" in string for string in strings if isinstance(string, str))
+    encoded = msgspec.json.encode(outcome)
+    assert msgspec.json.decode(encoded, type=type(outcome)) == outcome
+    assert NETWORKS["native"].normalize(encoded) == outcome
+
+
+def check_refusal_is_lawful(refusal: Refusal, payload: bytes | None) -> None:
+    """A refusal names a known reason in one short line, and makes a rejection that can be written and read."""
+    assert refusal.reason in REASONS
+    assert 0 < len(refusal.detail) <= DETAIL_CHARS_MAX
+    assert refusal.detail.isprintable()
+    made = rejection(refusal, payload, Place("social.signals", partition=1, offset=2))
+    assert msgspec.json.decode(msgspec.json.encode(made), type=type(made)) == made
