@@ -9,6 +9,7 @@ from agents.metrics import Metrics, Outcome
 from agents.packing import actor_partition, packed
 from agents.settings import Settings
 from schemas.channels import ATTRIBUTED, LATE, REJECTIONS, SIGNALS, named
+from schemas.rejection import Rejection
 from schemas.signal import conversation_of
 from streams.attribution.matcher import Registry
 from streams.eventtime.clock import ClockSettings
@@ -35,7 +36,7 @@ class AttributeShell:
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
         self._late = named(LATE, namespace=settings.namespace)
         self._told = Ledger()
-        self._refused: dict[str, int] = {}
+        self._refused: list[Rejection] = []
         self.step = AttributeStep(
             registry(), channel=self._signals, partition=partition, settings=step_settings(settings)
         )
@@ -58,9 +59,10 @@ class AttributeShell:
             after=told.after,
             upto=told.upto,
         )
-        for rejection in told.rejections:
-            self._refused[rejection.reason] = self._refused.get(rejection.reason, 0) + 1
-            outgoing.append(Outgoing(self._rejections, rejection.reason.encode(), _to_json(rejection)))
+        self._refused += told.rejections
+        outgoing += [
+            Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)) for refused in told.rejections
+        ]
         for late in told.late:
             key = conversation_of(late.signal).encode()
             outgoing.append(Outgoing(self._late, key, _to_json(late), timestamp_ms=late.signal.at))
@@ -74,8 +76,8 @@ class AttributeShell:
             if more:
                 metrics.count_records(self._signals, outcome=outcome, count=more)
                 setattr(self._told, outcome, getattr(ledger, outcome))
-        for reason, count in self._refused.items():
-            metrics.count_rejections(reason, count=count)  # type: ignore[arg-type]
+        for refused in self._refused:
+            metrics.count_rejections(refused.reason)
         self._refused.clear()
         metrics.observe_partition(
             self._signals,

@@ -8,14 +8,17 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
-from agents.lane import Outgoing, Sent
+from agents.lane import Outgoing, Sent, acknowledged
 from agents.settings import Settings
 from agents.table import Change
 from schemas.channels import CHANNELS, ChannelSpec, named, raw_channel
 
 BATCH_BYTES_MAX = 512 * 1024
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
-_QUIET_POLLS_MAX = 50
+_QUIET_POLLS_MAX = 200
+_POLL_MS = 50
+_FOLLOW_POLL_MS = 1_000
+_FETCH_WAIT_MS = 50
 
 
 class BrokerError(Exception):
@@ -32,7 +35,11 @@ def unreachable(url: str, error: object) -> BrokerError:
 
 def client_options(settings: Settings) -> dict[str, Any]:
     """Return the options that every client of ours has in common."""
-    return {"bootstrap_servers": settings.kafka, "request_timeout_ms": 30_000, "client_id": f"overgrowth-{settings.group}"}
+    return {
+        "bootstrap_servers": settings.kafka,
+        "request_timeout_ms": 30_000,
+        "client_id": f"overgrowth-{settings.group}",
+    }
 
 
 async def start_producer(settings: Settings) -> AIOKafkaProducer:
@@ -75,18 +82,20 @@ async def send_all(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> 
 async def append_rows(
     producer: AIOKafkaProducer, *, channel: str, partition: int, changes: Sequence[Change], timestamp_ms: int
 ) -> Sent:
-    """Hand rows over to one partition as whole record batches, in order, and return what acknowledges them."""
-    futures = []
-    batch = producer.create_batch()
+    """Append rows to one partition as whole record batches, in order, and return what acknowledges the last of them.
+
+    Kafka takes a record batch as a whole or not at all. The last one holds the checkpoint row, which would make rows
+    count that never arrived: so it is sent once all others are acknowledged.
+    """
+    batches = [producer.create_batch()]
     for change in changes:
-        if batch.append(key=change.key, value=change.value, timestamp=timestamp_ms) is None:
-            futures.append(await producer.send_batch(batch, channel, partition=partition))
-            batch = producer.create_batch()
-            if batch.append(key=change.key, value=change.value, timestamp=timestamp_ms) is None:
+        if batches[-1].append(key=change.key, value=change.value, timestamp=timestamp_ms) is None:
+            batches.append(producer.create_batch())
+            if batches[-1].append(key=change.key, value=change.value, timestamp=timestamp_ms) is None:
                 raise BrokerError(f"table {channel}: expected a row below {BATCH_BYTES_MAX} bytes, got {change.key!r}")
-    if batch.record_count():
-        futures.append(await producer.send_batch(batch, channel, partition=partition))
-    return futures
+    *first, last = batches
+    await acknowledged("changelog", [await producer.send_batch(batch, channel, partition=partition) for batch in first])
+    return [await producer.send_batch(last, channel, partition=partition)] if changes else []
 
 
 async def read_partition(
@@ -97,25 +106,13 @@ async def read_partition(
     The end is the high watermark that the fetch responses carry: asking for the latest offset is answered wrongly by
     the embedded broker, and a compacted tail has no last record to wait for.
     """
-    consumer = AIOKafkaConsumer(
-        **client_options(settings),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4 * 1024 * 1024,
-        fetch_max_wait_ms=50,
-        check_crcs=False,
-    )
+    consumer = _reader(settings)
     tp = TopicPartition(channel, partition)
     try:
-        await consumer.start()
-        consumer.assign([tp])
-        if offset is None:
-            await consumer.seek_to_beginning(tp)
-        else:
-            consumer.seek(tp, offset)
+        await _begin_at(consumer, tp, offset)
         quiet_polls = 0
         while True:
-            fetched = await consumer.getmany(tp, timeout_ms=200, max_records=20_000)
+            fetched = await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=20_000)
             records = fetched.get(tp, [])
             if records:
                 quiet_polls = 0
@@ -125,14 +122,54 @@ async def read_partition(
                 return
             quiet_polls += not records
             if quiet_polls > _QUIET_POLLS_MAX:
+                quiet_s = _QUIET_POLLS_MAX * _POLL_MS / 1000
                 raise BrokerError(
                     f"channel {channel}, partition {partition}: expected records up to offset {end}, "
-                    f"got none for {_QUIET_POLLS_MAX * 0.2:.0f} s after {await consumer.position(tp)}; is Kafka well?"
+                    f"got none for {quiet_s:.0f} s after {await consumer.position(tp)}; is Kafka well?"
                 )
     except (KafkaError, OSError) as error:
         raise unreachable(settings.kafka, error) from None
     finally:
         await consumer.stop()
+
+
+async def follow_partition(
+    settings: Settings, *, channel: str, partition: int, offset: int | None = None
+) -> AsyncIterator[list[Any]]:
+    """Yield the records of one partition as they come, from `offset` or the beginning on, for ever."""
+    consumer = _reader(settings)
+    tp = TopicPartition(channel, partition)
+    try:
+        await _begin_at(consumer, tp, offset)
+        while True:
+            fetched = await consumer.getmany(tp, timeout_ms=_FOLLOW_POLL_MS, max_records=20_000)
+            if records := fetched.get(tp):
+                yield records
+    except (KafkaError, OSError) as error:
+        raise unreachable(settings.kafka, error) from None
+    finally:
+        await consumer.stop()
+
+
+def _reader(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer that belongs to no group."""
+    return AIOKafkaConsumer(
+        **client_options(settings),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        check_crcs=False,
+    )
+
+
+async def _begin_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int | None) -> None:
+    await consumer.start()
+    consumer.assign([tp])
+    if offset is None:
+        await consumer.seek_to_beginning(tp)
+    else:
+        consumer.seek(tp, offset)
 
 
 def channel_specs(settings: Settings) -> list[ChannelSpec]:
@@ -152,7 +189,7 @@ async def create_channels(settings: Settings) -> None:
                 name,
                 num_partitions=spec.partitions or settings.partitions,
                 replication_factor=settings.replication,
-                topic_configs=spec.config(),
+                topic_configs=spec.config(replay=bool(settings.namespace)),
             )
             for name, spec in wanted.items()
             if name not in present

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from agents.lane import Batch, Outgoing
 from agents.metrics import Metrics
-from agents.packing import packed, topic_partition, unpack_attributed
+from agents.packing import packed, topic_partition, unpack_attributed, unpacked
 from agents.settings import Settings
-from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, named
+from schemas.attributed import AttributedPacket
+from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, REJECTIONS, named
+from schemas.rejection import Rejection
 from streams.attribution.matcher import Registry
 from streams.steps.follow import NAME, FollowStep
+
+_to_json = msgspec.json.Encoder().encode
 
 
 class FollowShell:
@@ -22,15 +28,17 @@ class FollowShell:
         self._partitions = settings.partitions
         self._attributed = named(ATTRIBUTED, namespace=settings.namespace)
         self._contributions = named(CONTRIBUTIONS, namespace=settings.namespace)
+        self._rejections = named(REJECTIONS, namespace=settings.namespace)
         self._applied = 0
+        self._refused: list[Rejection] = []
         self.step = FollowStep(registry(), origins=settings.partitions)
 
     def take(self, batch: Batch) -> list[Outgoing]:
         """Unpack a batch, advance, and return packets for every partition of topics."""
         self.step.registry = self._registry()
-        packets = [(record.offset, unpack_attributed(record.value or b"")) for record in batch.records]
-        told = self.step.advance(packets, next_offset=batch.next_offset)
-        return packed(
+        came = unpacked(batch, self._unpack, channel=self._attributed, partition=self._partition)
+        told = self.step.advance(came.packets, next_offset=batch.next_offset)
+        outgoing = packed(
             told.items,
             channel=self._contributions,
             partition_of=lambda item: topic_partition(item.topic, partitions=self._partitions),
@@ -39,11 +47,23 @@ class FollowShell:
             after=told.after,
             upto=told.upto,
         )
+        self._refused += came.rejections
+        outgoing += [
+            Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)) for refused in came.rejections
+        ]
+        return outgoing
+
+    def _unpack(self, value: bytes) -> AttributedPacket:
+        return unpack_attributed(value, origins=self._partitions)
 
     def report(self, metrics: Metrics) -> None:
         """Tell the metrics what became of the input since the last report."""
         metrics.count_records(self._attributed, outcome="applied", count=self.step.applied - self._applied)
         self._applied = self.step.applied
+        metrics.count_records(self._attributed, outcome="rejected", count=len(self._refused))
+        for refused in self._refused:
+            metrics.count_rejections(refused.reason)
+        self._refused.clear()
         metrics.observe_partition(
             self._attributed,
             self._partition,

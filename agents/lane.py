@@ -8,15 +8,34 @@ the same code runs under the simulator.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from agents.table import Change, Recovery, Table, TableError
 from schemas.attributed import Position
 from schemas.rows import ROW_VERSION, CheckpointRow
 
+SLICE_RECORDS_MAX = 500
+SLICE_BYTES_MAX = 128 * 1024
+"""What one slice of a batch holds at most, but for its last record: some tens of milliseconds of work."""
+
 
 class Fenced(Exception):
     """This worker no longer owns the partition: what it holds of it must not be written."""
+
+
+class LaneBroken(Exception):
+    """A lane was cut off in the middle of a batch or a checkpoint, so what it holds is no longer whole."""
+
+
+class SendFailed(Exception):
+    """The broker did not acknowledge records: which they were (`output` or `changelog`), how many, and the reason."""
+
+    def __init__(self, destination: Literal["output", "changelog"], *, count: int, reason: BaseException) -> None:
+        super().__init__(
+            f"expected Kafka to acknowledge {count} more {destination} records, got {type(reason).__name__}: {reason}"
+        )
+        self.destination: Literal["output", "changelog"] = destination
+        self.count = count
 
 
 class Record(NamedTuple):
@@ -25,6 +44,7 @@ class Record(NamedTuple):
     offset: int
     timestamp_ms: int | None
     value: bytes | None
+    key: bytes | None = None
 
 
 class Batch(NamedTuple):
@@ -32,6 +52,22 @@ class Batch(NamedTuple):
 
     records: Sequence[Record]
     next_offset: int
+
+
+def slices(batch: Batch) -> Iterator[Batch]:
+    """Yield a batch in pieces small enough that taking one does not hold up the event loop.
+
+    >>> batch = Batch([Record(offset, None, b"") for offset in range(1_200)], next_offset=1_300)
+    >>> [(piece.records[0].offset, piece.next_offset) for piece in slices(batch)]
+    [(0, 500), (500, 1000), (1000, 1300)]
+    """
+    records, start, size_bytes = batch.records, 0, 0
+    for index, record in enumerate(records):
+        if index > start and (index - start >= SLICE_RECORDS_MAX or size_bytes >= SLICE_BYTES_MAX):
+            yield Batch(records[start:index], records[index - 1].offset + 1)
+            start, size_bytes = index, 0
+        size_bytes += len(record.value or b"")
+    yield Batch(records[start:], batch.next_offset)
 
 
 class Outgoing(NamedTuple):
@@ -54,9 +90,7 @@ class Step(Protocol):
     def resume(self) -> tuple[int, Position, bytes]:
         """Return offset, frontier and context of a checkpoint."""
 
-    def restore(
-        self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes
-    ) -> None:
+    def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint."""
 
 
@@ -122,10 +156,15 @@ class Lane:
         self.checkpoint_at_s = time.monotonic()
         self.recovered_records = 0
         self.stale_records = 0
-        self.rewound_from = -1
+        self.rewound: tuple[int, int] | None = None
+        """The offset that was asked for again, and the first that came instead, as long as that is so."""
         self._table: Table | None = None
         self._unacknowledged: list[asyncio.Future[object]] = []
         self._dirty = False
+        self._is_mid_batch = False
+        self._is_broken = False
+        # Batches are taken one after the other, and a checkpoint may come between the slices of one.
+        self._arriving = asyncio.Lock()
         self._taking = asyncio.Lock()
         self._checkpointing = asyncio.Lock()
 
@@ -137,11 +176,9 @@ class Lane:
     async def open(self) -> None:
         """Recover the table and put the step where its last checkpoint left it."""
         settings = self.settings
-        recovery = Recovery(where=f"table {settings.table_channel}, partition {settings.partition}")
-        async for records in self.port.read_table(settings.table_channel, settings.partition):
-            for key, value in records:
-                recovery.feed(key, value)
+        recovery = await self._recover()
         self._refuse_other_shape(recovery)
+        self.port.fence()
         self._table = Table(step=self.shell.name, generation=settings.generation, recovery=recovery)
         self.recovered_records, self.stale_records = recovery.records, recovery.stale
         checkpoint = recovery.checkpoint
@@ -153,6 +190,19 @@ class Lane:
                 context=checkpoint.context,
             )
             self.next_offset = self.checkpoint_offset = checkpoint.offset
+            # The owner before may have been cut off between its checkpoint and the commit.
+            self.port.acknowledge(settings.channel, settings.partition, checkpoint.offset)
+
+    async def _recover(self) -> Recovery:
+        settings = self.settings
+        reading: Recovery | None = Recovery(where=f"table {settings.table_channel}, partition {settings.partition}")
+        while reading is not None:
+            recovery = reading
+            async for records in self.port.read_table(settings.table_channel, settings.partition):
+                for key, value in records:
+                    recovery.feed(key, value)
+            reading = recovery.again()
+        return recovery
 
     def _refuse_other_shape(self, recovery: Recovery) -> None:
         checkpoint, settings = recovery.checkpoint, self.settings
@@ -167,44 +217,72 @@ class Lane:
             )
 
     async def take(self, batch: Batch) -> None:
-        """Take a batch and hand over what it told; records that were taken before are skipped."""
-        async with self._taking:
-            records = batch.records
-            if batch.next_offset <= self.next_offset:
-                return
-            if records and records[0].offset < self.next_offset:
-                records = [record for record in records if record.offset >= self.next_offset]
-            self.port.fence()
-            outgoing = self.shell.take(Batch(records, batch.next_offset))
-            self.next_offset = batch.next_offset
-            self._dirty = True
-            if outgoing:
-                self._unacknowledged.extend(await self.port.send(outgoing))
+        """Take a batch, slice by slice, and hand over what it told; records that were taken before are skipped."""
+        async with self._arriving:
+            for piece in slices(batch):
+                if piece.next_offset > self.next_offset:
+                    async with self._taking:
+                        await self._take(piece)
+                    if piece.next_offset < batch.next_offset:
+                        await asyncio.sleep(0)
+
+    async def _take(self, batch: Batch) -> None:
+        records = batch.records
+        if records and records[0].offset < self.next_offset:
+            records = [record for record in records if record.offset >= self.next_offset]
+        self.port.fence()
+        self._refuse_broken()
+        # Cut off from here on, the step would be ahead of what it told.
+        self._is_mid_batch = True
+        outgoing = self.shell.take(Batch(records, batch.next_offset))
+        self.next_offset = batch.next_offset
+        self._dirty = True
+        if outgoing:
+            self._unacknowledged.extend(await self.port.send(outgoing))
+        self._is_mid_batch = False
+
+    def _refuse_broken(self) -> None:
+        if self._is_mid_batch or self._is_broken:
+            raise LaneBroken(
+                f"{self.settings.channel}[{self.settings.partition}]: expected a lane whose last batch and checkpoint "
+                "were finished, got one that was cut off; it must be opened anew"
+            )
 
     async def checkpoint(self) -> bool:
         """Make what was taken so far durable and acknowledge its input; False if there was nothing new.
 
-        Batches that are taken while this waits for the broker belong to the next checkpoint.
+        Batches that are taken while this waits for the broker belong to the next checkpoint. Raises `Fenced` where
+        the partition has another owner, `SendFailed` where the broker did not acknowledge: then the lane is done for.
         """
         async with self._checkpointing:
             async with self._taking:
                 if not self._dirty or self._table is None:
                     return False
+                self._refuse_broken()
                 self._dirty = False
                 # Rows, offset and the outputs behind them are taken at one moment: nothing is awaited in between.
                 changes = self._table.changes(self.shell.step.changed_rows())
                 offset, frontier, context = self.shell.step.resume()
                 changes.append(self._table.checkpoint(self._checkpoint_row(offset, frontier, context)))
                 unacknowledged, self._unacknowledged = self._unacknowledged, []
-            await _settle(unacknowledged)
-            self.port.fence()
-            settings = self.settings
-            await _settle(await self.port.append(settings.table_channel, settings.partition, changes))
-            self.port.fence()
+            try:
+                await self._write(changes, behind=unacknowledged)
+            except BaseException:
+                # The changes were taken from the step, so no later checkpoint would be whole without them.
+                self._is_broken = True
+                raise
             self.checkpoint_offset = offset
             self.checkpoint_at_s = time.monotonic()
-            self.port.acknowledge(settings.channel, settings.partition, offset)
+            self.port.acknowledge(self.settings.channel, self.settings.partition, offset)
             return True
+
+    async def _write(self, changes: Sequence[Change], *, behind: Sent) -> None:
+        """Write the records of a checkpoint once the outputs behind it are acknowledged, and wait until they are."""
+        settings = self.settings
+        await acknowledged("output", behind)
+        self.port.fence()
+        await acknowledged("changelog", await self.port.append(settings.table_channel, settings.partition, changes))
+        self.port.fence()
 
     def _checkpoint_row(self, offset: int, frontier: Position, context: bytes) -> CheckpointRow:
         return CheckpointRow(
@@ -228,6 +306,9 @@ class Lane:
             self._unacknowledged = []
 
 
-async def _settle(futures: Sent) -> None:
-    for future in futures:
-        await future
+async def acknowledged(destination: Literal["output", "changelog"], sent: Sent) -> None:
+    """Wait until the broker has acknowledged everything; raises `SendFailed` where it has not."""
+    results = await asyncio.gather(*sent, return_exceptions=True)
+    failed = [result for result in results if isinstance(result, BaseException)]
+    if failed:
+        raise SendFailed(destination, count=len(failed), reason=failed[0]) from failed[0]

@@ -34,10 +34,14 @@ class Normalizer:
             if isinstance(decoded, Signal):
                 applied += 1
                 key = conversation_of(decoded).encode()
-                outgoing.append(Outgoing(self._signals, key, _to_json(decoded), timestamp_ms=decoded.at))
+                at_ms = _logged_ms(decoded.at, record_ms=record.timestamp_ms)
+                outgoing.append(Outgoing(self._signals, key, _to_json(decoded), timestamp_ms=at_ms))
             elif isinstance(decoded, Heartbeat):
                 heartbeats += 1
-                outgoing.extend(heartbeat_records(decoded, channel=self._signals, partitions=self._partitions))
+                at_ms = _logged_ms(decoded.at, record_ms=record.timestamp_ms)
+                outgoing.extend(
+                    heartbeat_records(decoded, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
+                )
             else:
                 place = Place(channel=self.channel, partition=partition, offset=record.offset)
                 refused = rejection(decoded, record.value, place)
@@ -45,14 +49,23 @@ class Normalizer:
                 outgoing.append(Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)))
         self._metrics.count_records(self.channel, outcome="applied", count=applied)
         self._metrics.count_records(self.channel, outcome="heartbeat", count=heartbeats)
-        self._metrics.count_records(
-            self.channel, outcome="rejected", count=len(batch.records) - applied - heartbeats
-        )
+        self._metrics.count_records(self.channel, outcome="rejected", count=len(batch.records) - applied - heartbeats)
         return outgoing
 
 
-def heartbeat_records(heartbeat: Heartbeat, *, channel: str, partitions: int) -> list[Outgoing]:
-    """Return one record of a heartbeat for every partition.
+def _logged_ms(at_ms: int, *, record_ms: int | None) -> int:
+    """Return the timestamp of the record of a signal: its event time, or that of the raw record where it is earlier.
+
+    So a later step can still tell that a clock was wrong (`clamp_to_record`), and Kafka takes the record: it refuses
+    timestamps that lie in its future.
+    """
+    return at_ms if record_ms is None or record_ms < 0 else min(at_ms, record_ms)
+
+
+def heartbeat_records(
+    heartbeat: Heartbeat, *, channel: str, partitions: int, timestamp_ms: int | None = None
+) -> list[Outgoing]:
+    """Return one record of a heartbeat for every partition, with its own time unless told another.
 
     >>> len(heartbeat_records(Heartbeat("replay", at=1_000), channel="social.signals", partitions=4))
     4
@@ -60,6 +73,6 @@ def heartbeat_records(heartbeat: Heartbeat, *, channel: str, partitions: int) ->
     value = _to_json(heartbeat)
     key = heartbeat.heartbeat.encode()
     return [
-        Outgoing(channel, key, value, partition=partition, timestamp_ms=heartbeat.at)
+        Outgoing(channel, key, value, partition=partition, timestamp_ms=timestamp_ms or heartbeat.at)
         for partition in range(partitions)
     ]

@@ -1,20 +1,26 @@
 """Pack what a step told into one record per target partition, and split where a record would grow too big."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
+from msgspec import Raw
 
-from agents.lane import Outgoing
-from schemas.attributed import AttributedPacket, AttributedSignal, Position
+from agents.lane import Batch, Outgoing
+from schemas.attributed import AttributedPacket, AttributedSignal, Position, Stamp
 from schemas.contribution import Contribution, ContributionPacket
+from schemas.rejection import Place, Rejection
+from streams.networks.refusal import refuse, rejection
 
 PACKET_VERSION = 1
 PACKET_ITEMS_MAX = 2_000
+PACKET_BYTES_MAX = 512 * 1024
+"""Far below what Kafka takes in one record; only items of one stamp, which stay together, can make a larger one."""
 ACTOR_SHARDS = 64
 
 Item = TypeVar("Item", AttributedSignal, Contribution)
+Packet = TypeVar("Packet", AttributedPacket, ContributionPacket)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -47,54 +53,121 @@ def packed(
     targets: list[list[Item]] = [[] for _ in range(partitions)]
     for item in items:
         targets[partition_of(item)].append(item)
-    outgoing = []
+    outgoing: list[Outgoing] = []
     for partition, told in enumerate(targets):
         begin = after
-        start = 0
-        while len(told) - start > PACKET_ITEMS_MAX:
-            cut = start + PACKET_ITEMS_MAX
-            while cut < len(told) and (told[cut].at, told[cut].id) == (told[cut - 1].at, told[cut - 1].id):
-                cut += 1
-            end = (told[cut - 1].at, told[cut - 1].id)
-            outgoing.append(_record(told[start:cut], channel, partition, origin, begin, end))
-            begin, start = end, cut
-        if begin < upto:
-            outgoing.append(_record(told[start:], channel, partition, origin, begin, upto))
+        for value, end in _records(told, origin=origin, after=after, upto=upto):
+            if begin < end:
+                key = b"%d" % origin
+                # Without a timestamp of its own: what is packed now is kept from now on, however old its signals are.
+                outgoing.append(Outgoing(channel, key, value, partition=partition))
+            begin = end
     return outgoing
 
 
-def _record(
-    items: Sequence[Item], channel: str, partition: int, origin: int, after: Position, upto: Position
-) -> Outgoing:
+def _records(
+    items: Sequence[Item], *, origin: int, after: Position, upto: Position
+) -> Iterator[tuple[bytes, Position]]:
+    """Yield the values of the records, and the position up to which each tells, halved until they are small enough."""
     value = _encode((PACKET_VERSION, origin, after, upto, items))
-    return Outgoing(channel=channel, key=b"%d" % origin, value=value, partition=partition, timestamp_ms=upto[0])
+    is_small = len(items) <= PACKET_ITEMS_MAX and len(value) <= PACKET_BYTES_MAX
+    cut = None if is_small else _cut(items)
+    if cut is None:
+        yield value, upto
+        return
+    middle = _stamp(items[cut - 1])
+    yield from _records(items[:cut], origin=origin, after=after, upto=middle)
+    yield from _records(items[cut:], origin=origin, after=middle, upto=upto)
+
+
+def _cut(items: Sequence[Item]) -> int | None:
+    """Return the place nearest to the middle at which the stamp changes, None where there is none."""
+    middle = len(items) // 2
+    for distance in range(len(items) - middle):
+        for place in (middle - distance, middle + distance):
+            if place > 0 and _stamp(items[place - 1]) != _stamp(items[place]):
+                return place
+    return None
+
+
+def _stamp(item: AttributedSignal | Contribution) -> Stamp:
+    return item.at, item.id
 
 
 class PacketError(Exception):
     """A packet of our own agents that cannot be read: the message says what was expected and what came."""
 
 
+class PacketVersionError(Exception):
+    """A packet that another release wrote: nothing may go past it, so the process has to end."""
+
+
+_decode_version = msgspec.msgpack.Decoder(tuple[int, Raw, Raw, Raw, Raw]).decode
 _decode_attributed = msgspec.msgpack.Decoder(AttributedPacket).decode
 _decode_contributions = msgspec.msgpack.Decoder(ContributionPacket).decode
 
 
-def unpack_attributed(value: bytes) -> AttributedPacket:
-    """Return the packet of attributed signals that a record carries, or raise `PacketError`."""
+def unpack_attributed(value: bytes, *, origins: int) -> AttributedPacket:
+    """Return the packet of attributed signals that a record carries; raises `PacketError`, `PacketVersionError`."""
     try:
         packet = _decode_attributed(value)
     except msgspec.DecodeError as error:
-        raise PacketError(f"expected a packet of attributed signals, got {error}") from None
-    if packet.version != PACKET_VERSION:
-        raise PacketError(f"expected a packet of version {PACKET_VERSION}, got {packet.version}")
+        raise _unreadable("attributed signals", value, error) from None
+    _check(packet, origins)
     return packet
 
 
-def unpack_contributions(value: bytes) -> ContributionPacket:
-    """Return the packet of contributions that a record carries, or raise `PacketError`."""
+def unpack_contributions(value: bytes, *, origins: int) -> ContributionPacket:
+    """Return the packet of contributions that a record carries; raises `PacketError`, `PacketVersionError`."""
     try:
         packet = _decode_contributions(value)
     except msgspec.DecodeError as error:
-        raise PacketError(f"expected a packet of contributions, got {error}") from None
-    if packet.version != PACKET_VERSION:
-        raise PacketError(f"expected a packet of version {PACKET_VERSION}, got {packet.version}")
+        raise _unreadable("contributions", value, error) from None
+    _check(packet, origins)
     return packet
+
+
+def _check(packet: AttributedPacket | ContributionPacket, origins: int) -> None:
+    if packet.version != PACKET_VERSION:
+        raise _other_version(packet.version)
+    if not 0 <= packet.origin < origins:
+        raise PacketError(f"expected a packet of one of {origins} origins, got one of origin {packet.origin}")
+
+
+def _unreadable(what: str, value: bytes, error: msgspec.DecodeError) -> Exception:
+    """Return the error for a packet of another version, whose shape may be another, or for no packet at all."""
+    try:
+        version = _decode_version(value)[0]
+    except msgspec.DecodeError:
+        version = PACKET_VERSION
+    return (
+        PacketError(f"expected a packet of {what}, got {error}")
+        if version == PACKET_VERSION
+        else _other_version(version)
+    )
+
+
+def _other_version(version: int) -> PacketVersionError:
+    return PacketVersionError(
+        f"expected a packet of version {PACKET_VERSION}, got version {version}; run the release that wrote it"
+    )
+
+
+class Unpacked(NamedTuple, Generic[Packet]):
+    """The packets of a batch with their offsets, and a rejection of each record that is none."""
+
+    packets: list[tuple[int, Packet]]
+    rejections: list[Rejection]
+
+
+def unpacked(batch: Batch, unpack: Callable[[bytes], Packet], *, channel: str, partition: int) -> Unpacked[Packet]:
+    """Read every record of a batch. Nothing but our agents should write here, but what does must not stop them."""
+    packets: list[tuple[int, Packet]] = []
+    rejections: list[Rejection] = []
+    for record in batch.records:
+        try:
+            packets.append((record.offset, unpack(record.value or b"")))
+        except PacketError as error:
+            place = Place(channel=channel, partition=partition, offset=record.offset)
+            rejections.append(rejection(refuse("malformed", str(error)), record.value, place))
+    return Unpacked(packets, rejections)

@@ -1,17 +1,20 @@
 """Publish views: vitals and alerts -> the Redis read model; when Redis is away only the views wait."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import msgspec
 
+from agents.broker import BrokerError, read_partition
 from agents.lane import Batch
 from agents.metrics import Metrics
 from agents.settings import Settings
-from agents.views import Views, ViewsBatch
+from agents.views import OPEN_STATUSES, Views, ViewsBatch, ViewsUnavailable
 from schemas.alert import Alert
-from schemas.channels import ALERTS, VITALS, named
+from schemas.channels import ALERT_STATE, ALERTS, VITALS, named
 from schemas.vitals import Vitals
 
 logger = logging.getLogger("overgrowth")
@@ -21,47 +24,52 @@ _decode_alert = msgspec.json.Decoder(Alert).decode
 
 GATHER_S = 0.05
 """How long to gather before writing, so that a burst of records costs one transaction."""
+DRAIN_S = 2.0
+"""How long the last writing may take when the worker stops; what is not written then is read again."""
+FORGET_AGAIN_S = 1.0
 
 
 class Publisher:
     """Takes every batch at once and writes in the background, so that an absent Redis holds nothing else up.
 
-    What waits stays small: of vitals only the latest per topic, and alerts are few. Input is acknowledged once it is
-    written; after a crash it is read again, and writing it again changes nothing.
+    What waits stays small: of vitals only the newest per topic, and alerts are few. Input is acknowledged once it is
+    written; after a crash it is read again, and writing it again changes nothing. A store that was found empty (a new
+    one, or one that was flushed) is filled from the compacted channels.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.acknowledge: Callable[[str, int, int], None] = lambda channel, partition, offset: None
+        self._settings = settings
         self._vitals_channel = named(VITALS, namespace=settings.namespace)
         self._alerts_channel = named(ALERTS, namespace=settings.namespace)
         self._views = Views(settings.redis, settings.namespace, metrics=metrics)
         self._vitals: dict[str, tuple[Vitals, bytes]] = {}
         self._alerts: list[tuple[Alert, bytes]] = []
+        self._forgotten: set[str] = set()
         self._offsets: dict[tuple[str, int], int] = {}
         self._waiting = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     def take(self, channel: str, partition: int, batch: Batch) -> None:
         """Take the records of one batch; what cannot be read as vitals or alert is logged and left out."""
         for record in batch.records:
-            if record.value is None:
-                continue
-            try:
+            if record.value is not None:
+                where = f"{channel}[{partition}] at offset {record.offset}"
                 if channel == self._vitals_channel:
-                    vitals = _decode_vitals(record.value)
-                    self._vitals[f"{vitals.brand}/{vitals.topic}"] = (vitals, record.value)
-                else:
-                    self._alerts.append((_decode_alert(record.value), record.value))
-            except msgspec.DecodeError as error:
-                logger.warning(
-                    "%s[%d] at offset %d: expected vitals or an alert, got %s; left out of the views",
-                    channel,
-                    partition,
-                    record.offset,
-                    error,
-                )
+                    _keep_newest(self._vitals, record.value, where=where)
+                elif (alert := _read_alert(record.value, where=where)) is not None:
+                    self._alerts.append((alert, record.value))
+            elif channel == self._vitals_channel and record.key:
+                self._forget(record.key.decode(errors="replace"))
         self._offsets[channel, partition] = batch.next_offset
         self._waiting.set()
+
+    def _forget(self, topic: str) -> None:
+        """Have everything about a topic removed, as its emptied vitals tell."""
+        self._vitals.pop(topic, None)
+        self._alerts = [(alert, json) for alert, json in self._alerts if f"{alert.brand}/{alert.topic}" != topic]
+        self._forgotten.add(topic)
 
     async def publish_for_ever(self) -> None:
         """Write what waits, as long as it takes."""
@@ -71,25 +79,103 @@ class Publisher:
             await self._publish()
 
     async def _publish(self) -> None:
-        self._waiting.clear()
-        vitals, self._vitals = self._vitals, {}
-        alerts, self._alerts = self._alerts, []
-        offsets, self._offsets = self._offsets, {}
-        written = await self._views.write_until_done(
-            ViewsBatch(vitals=tuple(vitals.values()), alerts=tuple(alerts)), stopped=self._stopped
-        )
-        if written is not None:
+        async with self._writing:
+            self._waiting.clear()
+            vitals, self._vitals = self._vitals, {}
+            alerts, self._alerts = self._alerts, []
+            forgotten, self._forgotten = self._forgotten, set()
+            offsets, self._offsets = self._offsets, {}
+            # What came after a topic was forgotten is written after it.
+            await self._forget_until_done(forgotten)
+            written = await self._views.write_until_done(
+                ViewsBatch(vitals=tuple(vitals.values()), alerts=tuple(alerts)), stopped=self._stopped
+            )
+            if written is None:
+                return
+            if written.store_was_empty:
+                await self._refill()
             for (channel, partition), offset in offsets.items():
                 self.acknowledge(channel, partition, offset)
+
+    async def _forget_until_done(self, topics: set[str]) -> None:
+        for topic in sorted(topics):
+            while not self._stopped.is_set():
+                try:
+                    logger.info("views of %s forgotten: %d", topic, await self._views.forget_topic(topic))
+                    break
+                except ViewsUnavailable as error:
+                    logger.warning("%s", error)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopped.wait(), FORGET_AGAIN_S)
+
+    async def _refill(self) -> None:
+        """Write the newest vitals of every topic and every open episode, from the channels that keep them."""
+        vitals: dict[str, tuple[Vitals, bytes]] = {}
+        episodes: dict[bytes, tuple[Alert, bytes]] = {}
+        try:
+            async for record, where in self._records(self._vitals_channel):
+                if record.value is None:
+                    vitals.pop((record.key or b"").decode(errors="replace"), None)
+                else:
+                    _keep_newest(vitals, record.value, where=where)
+            async for record, where in self._records(named(ALERT_STATE, namespace=self._settings.namespace)):
+                episodes.pop(record.key, None)
+                alert = None if record.value is None else _read_alert(record.value, where=where)
+                if alert is not None and alert.status in OPEN_STATUSES:
+                    episodes[record.key] = (alert, record.value)
+        except BrokerError as error:
+            logger.warning("the views were empty and could not be filled again: %s", error)
+            return
+        batch = ViewsBatch(vitals=tuple(vitals.values()), alerts=tuple(episodes.values()))
+        if await self._views.write_until_done(batch, stopped=self._stopped) is not None:
+            logger.info("the views were empty: filled with %d topics, %d open episodes", len(vitals), len(episodes))
+
+    async def _records(self, channel: str) -> AsyncIterator[tuple[Any, str]]:
+        """Yield every record of a channel, with its place in words."""
+        for partition in range(self._settings.partitions):
+            async for records in read_partition(self._settings, channel=channel, partition=partition):
+                for record in records:
+                    yield record, f"{channel}[{partition}] at offset {record.offset}"
 
     def leave(self) -> None:
         """Forget what waits: the next owner of the partitions reads it again."""
         self._vitals.clear()
         self._alerts.clear()
+        self._forgotten.clear()
         self._offsets.clear()
+
+    async def drain(self) -> None:
+        """Write what waits, if Redis takes it soon."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._publish()
 
     async def stop(self) -> None:
         """End the writing and close the connection."""
         self._stopped.set()
         self._waiting.set()
         await self._views.close()
+
+
+def _keep_newest(known: dict[str, tuple[Vitals, bytes]], json: bytes, *, where: str) -> None:
+    """Keep vitals unless newer ones of the topic are there: what is sent again comes behind them."""
+    try:
+        vitals = _decode_vitals(json)
+    except (msgspec.DecodeError, RecursionError) as error:
+        _leave_out("vitals", error, where=where)
+        return
+    topic = f"{vitals.brand}/{vitals.topic}"
+    if topic not in known or known[topic][0].at <= vitals.at:
+        known[topic] = (vitals, json)
+
+
+def _read_alert(json: bytes, *, where: str) -> Alert | None:
+    try:
+        return _decode_alert(json)
+    except (msgspec.DecodeError, RecursionError) as error:
+        _leave_out("an alert", error, where=where)
+        return None
+
+
+def _leave_out(expected: str, error: Exception, *, where: str) -> None:
+    logger.warning("%s: expected %s, got %s; left out of the views", where, expected, error)

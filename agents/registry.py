@@ -1,20 +1,25 @@
 """Keep the seed registry: read `social.topics`, follow its changes, and publish new versions of topics."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from agents.broker import BrokerError, read_partition, send_all
+from agents.broker import BrokerError, follow_partition, read_partition, send_all
 from agents.lane import Outgoing
 from agents.settings import Settings
 from schemas.channels import TOPICS, named
 from schemas.seeds import TopicRecord
 from streams.attribution.matcher import Registry
-from streams.attribution.seeds_file import add_version
+from streams.attribution.seeds_file import add_version, check_record
 
-_FOLLOW_EVERY_S = 5.0
+FOLLOW_AGAIN_S = 5.0
+"""How long to wait before reading on when Kafka was away."""
+
+logger = logging.getLogger("overgrowth")
 
 _to_json = msgspec.json.Encoder().encode
 _from_json = msgspec.json.Decoder(TopicRecord).decode
@@ -26,7 +31,10 @@ def topic_key(record: TopicRecord) -> str:
 
 
 class RegistryReader:
-    """The registry as `social.topics` tells it. `registry` is replaced as a whole when something changes."""
+    """The registry as `social.topics` tells it. `registry` is replaced as a whole when something changes.
+
+    A record that is no topic, or one that cannot be used, is logged and left out: the topic stays as it was.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -41,36 +49,56 @@ class RegistryReader:
         return [self._records[key] for key in sorted(self._records)]
 
     async def read(self) -> bool:
-        """Read what is new up to the end of the channel; say whether anything changed."""
+        """Read what is new up to the end of the channel; say whether anything changed. Raises `BrokerError`."""
         changed = False
         async for records in read_partition(
             self._settings, channel=self._channel, partition=0, offset=self._next_offset
         ):
-            for record in records:
-                self._take(record.key.decode(), record.value)
-                self._next_offset = record.offset + 1
-                changed = True
+            self._take_all(records)
+            changed = True
         if changed:
             self.registry = Registry(self.records)
         return changed
 
-    def _take(self, key: str, value: bytes | None) -> None:
+    def _take_all(self, records: Iterable[Any]) -> None:
+        for record in records:
+            self._next_offset = record.offset + 1
+            self._take((record.key or b"").decode(errors="replace"), record.value, offset=record.offset)
+
+    def _take(self, key: str, value: bytes | None, *, offset: int) -> None:
         if value is None:
             self._records.pop(key, None)
             return
         try:
-            self._records[key] = _from_json(value)
-        except msgspec.DecodeError as error:
-            raise BrokerError(
-                f"channel {self._channel}: expected a topic under the key {key!r}, got {error}; "
-                "write it anew with `overgrowth seeds apply`"
-            ) from None
+            record = _from_json(value)
+            check_record(record)
+            if topic_key(record) != key:
+                raise ValueError(f"the topic {topic_key(record)}")
+        except (ValueError, RecursionError) as error:
+            logger.error(
+                "channel %s, offset %d: expected a topic under the key %r, got %s; left out: "
+                "write it anew with `overgrowth seeds apply`",
+                self._channel,
+                offset,
+                key,
+                error,
+            )
+        else:
+            self._records[key] = record
 
     async def follow(self) -> None:
-        """Go on reading, for ever."""
+        """Go on reading, for ever; while Kafka is away the registry stays as it is."""
         while True:
-            await asyncio.sleep(_FOLLOW_EVERY_S)
-            await self.read()
+            try:
+                async for records in follow_partition(
+                    self._settings, channel=self._channel, partition=0, offset=self._next_offset
+                ):
+                    self._take_all(records)
+                    self.registry = Registry(self.records)
+                    logger.info("registry: %d topics, as %s tells", len(self._records), self._channel)
+            except BrokerError as error:
+                logger.error("%s", error)
+            await asyncio.sleep(FOLLOW_AGAIN_S)
 
 
 async def publish_topics(
@@ -81,6 +109,5 @@ async def publish_topics(
     written = [add_version(by_key.get(topic_key(record)), record) for record in new]
     channel = named(TOPICS, namespace=settings.namespace)
     outgoing = [Outgoing(channel, topic_key(record).encode(), _to_json(record), partition=0) for record in written]
-    for future in await send_all(producer, outgoing):
-        await future
+    await asyncio.gather(*await send_all(producer, outgoing))
     return written

@@ -95,7 +95,7 @@ async def replay(
         except InvalidTimestampError:
             raise BrokerError(
                 f"channel {named(SIGNALS, namespace=settings.namespace)}: expected it to take the log's event times, "
-                "got InvalidTimestampError; set its message.timestamp.after.max.ms higher, or replay into a new namespace"
+                "got InvalidTimestampError; raise its message.timestamp.after.max.ms"
             ) from None
         except (KafkaError, OSError) as error:
             raise unreachable(settings.kafka, error) from None

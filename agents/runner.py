@@ -1,15 +1,15 @@
-"""Run the lanes of one agent: open them as partitions come, feed them batches, checkpoint them, drop them as they go."""
+"""Run the lanes of one agent: open them as partitions come, feed and checkpoint them, drop them as they go."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from agents.lane import Batch, Fenced, Lane, LaneSettings, Shell
+from agents.lane import Batch, Fenced, Lane, LaneSettings, Port, SendFailed, Shell
 from agents.metrics import Metrics, TableName
-from agents.port import KafkaPort
 from agents.settings import Settings
+from agents.table import TableError
 from schemas.channels import ChannelSpec, named
 
 logger = logging.getLogger("overgrowth")
@@ -21,7 +21,10 @@ class Group(Protocol):
     def generation(self) -> int | None:
         """Return the present generation, None while the group is rebalancing."""
 
-    def port(self, generation: int) -> KafkaPort:
+    def owns(self, channel: str, partition: int) -> bool:
+        """Return whether this worker owns a partition in the present generation."""
+
+    def port(self, generation: int) -> Port:
         """Return a port for lanes of this generation."""
 
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
@@ -63,23 +66,51 @@ class Runner:
         self._make_shell = make_shell
         self._shells: dict[int, AgentShell] = {}
         self._leaving: list[Lane] = []
+        self._opening = asyncio.Lock()
 
     async def take(self, partition: int, batch: Batch, *, end_offset: int | None) -> None:
         """Feed one fetched batch to the lane of its partition, opening it first where need be."""
+        lane = None
         try:
-            lane = self.lanes.get(partition) or await self._open(partition)
+            lane = await self._lane(partition)
+            self._refuse_shorter_channel(lane, partition, end_offset)
             if await self._skips_something(lane, partition, batch):
                 return
             await lane.take(batch)
         except Fenced as reason:
             logger.info("%s[%d]: a batch was left to the next owner (%s)", self.channel, partition, reason)
+            self._drop_fenced(partition, lane)
             return
         self._report(partition, lane, end_offset)
+
+    async def _lane(self, partition: int) -> Lane:
+        if (lane := self.lanes.get(partition)) is not None:
+            return lane
+        async with self._opening:
+            return self.lanes.get(partition) or await self._open(partition)
+
+    def _drop_fenced(self, partition: int, lane: Lane | None) -> None:
+        """Drop a lane that may not write any more, so that the partition is opened anew if it comes back to us."""
+        if lane is not None and self.lanes.get(partition) is lane:
+            del self.lanes[partition], self._shells[partition]
+            self._metrics.drop_partition(self.channel, partition)
+            self._leaving.append(lane)
+
+    async def open_assigned(self, partitions: Iterable[int]) -> None:
+        """Open the lanes of partitions that have sent no batch yet, so that what they settled before is committed."""
+        try:
+            for partition in partitions:
+                await self._lane(partition)
+        except Fenced as reason:
+            logger.info("%s: opening was left to the next owner (%s)", self.channel, reason)
 
     async def _open(self, partition: int) -> Lane:
         generation = self._group.generation()
         if generation is None:
             raise Fenced("the group is rebalancing")
+        if not self._group.owns(self.channel, partition):
+            # The batch was fetched in a former generation: two owners in one would write under the same epoch.
+            raise Fenced(f"expected a partition of this worker in generation {generation}, got one of another")
         self.recovering += 1
         begun_s = time.monotonic()
         try:
@@ -101,11 +132,18 @@ class Runner:
                 ),
             )
             await lane.open()
+            if self._group.generation() != generation:
+                self._leaving.append(lane)
+                raise Fenced("the group went on to another generation meanwhile")
         finally:
             self.recovering -= 1
         duration_s = time.monotonic() - begun_s
         self._metrics.observe_recovery(duration_s=duration_s)
         self.lanes[partition], self._shells[partition] = lane, shell
+        shell.report(self._metrics)
+        self._metrics.observe_partition(
+            self.channel, partition, applied_offset=lane.next_offset, checkpoint_offset=lane.checkpoint_offset
+        )
         logger.info(
             "%s[%d]: opened at offset %d, %d records of %s read in %.2f s, %d of former owners ignored",
             self.channel,
@@ -118,36 +156,56 @@ class Runner:
         )
         return lane
 
+    def _refuse_shorter_channel(self, lane: Lane, partition: int, end_offset: int | None) -> None:
+        """Raise `TableError` where the channel ends before what the lane knows to be settled."""
+        if end_offset is not None and end_offset < lane.checkpoint_offset:
+            raise TableError(
+                f"{self.channel}[{partition}]: expected the channel to reach offset {lane.checkpoint_offset}, which "
+                f"{self.table_channel} has settled, got its end at {end_offset}: it was re-created or lost records; "
+                "replay into a new namespace"
+            )
+
     async def _skips_something(self, lane: Lane, partition: int, batch: Batch) -> bool:
         """Say whether the batch begins behind what the lane needs next, and have it delivered again if so."""
         first = batch.records[0].offset
         if first <= lane.next_offset:
+            lane.rewound = None
             return False
         earliest = await self._group.earliest(self.channel, partition)
+        lane.port.fence()
         if earliest > lane.next_offset:
-            logger.error(
-                "%s[%d]: expected the record at offset %d, got %d as the first that Kafka still holds: "
-                "%d records are lost to its retention; raise retention.ms, replay them from an archive",
-                self.channel,
-                partition,
-                lane.next_offset,
-                earliest,
-                earliest - lane.next_offset,
-            )
+            self._tell_lost(partition, needed=lane.next_offset, earliest=earliest)
+            lane.next_offset = earliest
+        if first <= lane.next_offset:
             return False
-        if lane.rewound_from == first:
+        if lane.rewound is None or lane.rewound[0] != lane.next_offset:
+            logger.warning("%s[%d]: rewound from %d to %d", self.channel, partition, first, lane.next_offset)
+            lane.rewound = (lane.next_offset, first)
+        elif first <= lane.rewound[1]:
             # Delivered again, the log still goes on here: it has a hole of its own (a marker, a removed record).
             return False
-        lane.rewound_from = first
-        logger.warning("%s[%d]: rewound from %d to %d", self.channel, partition, first, lane.next_offset)
+        # A batch from further behind was fetched before; nothing of it may be taken before what was asked for.
         await self._group.rewind(self.channel, partition, lane.next_offset)
         return True
 
-    def _report(self, partition: int, lane: Lane, end_offset: int | None) -> None:
-        self._shells[partition].report(self._metrics)
-        self._metrics.observe_partition(
-            self.channel, partition, applied_offset=lane.next_offset, end_offset=end_offset
+    def _tell_lost(self, partition: int, *, needed: int, earliest: int) -> None:
+        logger.error(
+            "%s[%d]: expected the record at offset %d, got %d as the first that Kafka still holds: "
+            "%d records are lost to its retention; raise retention.ms, replay them from an archive",
+            self.channel,
+            partition,
+            needed,
+            earliest,
+            earliest - needed,
         )
+
+    def _report(self, partition: int, lane: Lane, end_offset: int | None) -> None:
+        shell = self._shells.get(partition)
+        if shell is None:
+            # The group began to share its partitions out anew while the batch was sent.
+            return
+        shell.report(self._metrics)
+        self._metrics.observe_partition(self.channel, partition, applied_offset=lane.next_offset, end_offset=end_offset)
         self._metrics.observe_progress(now_s=time.time())
 
     async def checkpoint(self) -> None:
@@ -163,7 +221,11 @@ class Runner:
             done = await lane.checkpoint()
         except Fenced as reason:
             logger.info("%s[%d]: a checkpoint was left to the next owner (%s)", self.channel, partition, reason)
+            self._drop_fenced(partition, lane)
             return False
+        except SendFailed as error:
+            self._metrics.count_send_errors(error.destination, count=error.count)
+            raise
         if done:
             self._metrics.observe_checkpoint(duration_s=time.monotonic() - begun_s, now_s=time.time())
             self._metrics.observe_partition(self.channel, partition, checkpoint_offset=lane.checkpoint_offset)

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from streams.networks import NETWORKS
+
 PREFIX = "OVERGROWTH_"
+DAY_MS = 86_400_000
 
 
 class SettingsError(Exception):
@@ -45,32 +48,72 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"overgrowth-{self.namespace}" if self.namespace else "overgrowth"
 
 
+_RANGES: dict[str, tuple[int, int]] = {
+    "partitions": (1, 1024),
+    "replication": (1, 100),
+    "lateness_ms": (0, DAY_MS),
+    "source_idle_ms": (1, DAY_MS),
+    "duplicate_ms": (0, 30 * DAY_MS),
+    "checkpoint_ms": (10, 60_000),
+    # Below Faust's time-out for requests, which it insists on.
+    "session_ms": (1_000, 90_000),
+    "metrics_port": (0, 65_535),
+}
+NAMESPACE_LENGTH_MAX = 100
+"""What Kafka takes as the name of a channel (249 characters) leaves room for the rest of it."""
+
+
 def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Return the settings of an environment; `overrides` that are not None go before it.
+    """Return the settings of an environment; `overrides` that are not None go before it. Raises `SettingsError`.
 
     >>> load_settings({"OVERGROWTH_PARTITIONS": "8"}, namespace="replay").group
     'overgrowth-replay'
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
-    for name in Settings.__struct_fields__:
-        text = environment.get(PREFIX + name.upper())
-        if overrides.get(name) is not None:
-            values[name] = overrides[name]
-        elif text is not None and name == "raw_networks":
-            values[name] = [part.strip() for part in text.split(",") if part.strip()]
-        elif text is not None:
-            values[name] = text
-    try:
-        settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"settings: {error}; see `overgrowth worker --help`") from None
-    _check(settings)
+    for field in msgspec.structs.fields(Settings):
+        name = field.name
+        given: Any = overrides.get(name)
+        if given is None:
+            given = environment.get(PREFIX + name.upper())
+            if given is not None and name == "raw_networks":
+                given = [part.strip() for part in given.split(",") if part.strip()]
+        if given is not None:
+            values[name] = _converted(name, given, field.type)
+    settings = Settings(**values)
+    _check_namespace(settings.namespace)
     return settings
 
 
-def _check(settings: Settings) -> None:
-    if settings.partitions < 1 or settings.partitions > 1024:
-        raise SettingsError(f"settings: expected OVERGROWTH_PARTITIONS between 1 and 1024, got {settings.partitions}")
-    if settings.namespace and not settings.namespace.replace("-", "").replace("_", "").isalnum():
-        raise SettingsError(f"settings: expected OVERGROWTH_NAMESPACE of letters, digits, - and _, got {settings.namespace!r}")
+def _converted(name: str, given: Any, kind: Any) -> Any:
+    """Return what was given as what the setting holds."""
+    expected = f"{kind}"
+    if kind is int:
+        low, high = _RANGES[name]
+        expected = f"a whole number from {low} to {high}"
+    elif kind is bool:
+        expected = "true or false"
+    elif get_origin(kind) is Literal:
+        expected = "one of " + ", ".join(choice or "nothing" for choice in get_args(kind))
+    elif name == "raw_networks":
+        expected = "some of " + ", ".join(NETWORKS)
+    try:
+        value = msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError:
+        raise _refusal(name, expected, given) from None
+    if kind is int and not low <= value <= high:
+        raise _refusal(name, expected, given)
+    if name == "raw_networks" and (unknown := [network for network in value if network not in NETWORKS]):
+        raise _refusal(name, expected, ", ".join(unknown))
+    return value
+
+
+def _check_namespace(namespace: str) -> None:
+    plain = namespace.replace("-", "").replace("_", "")
+    if namespace and not (plain.isalnum() and plain.isascii() and len(namespace) <= NAMESPACE_LENGTH_MAX):
+        expected = f"at most {NAMESPACE_LENGTH_MAX} letters, digits, - and _"
+        raise _refusal("namespace", expected, namespace)
+
+
+def _refusal(name: str, expected: str, given: object) -> SettingsError:
+    return SettingsError(f"settings: expected {PREFIX}{name.upper()} to be {expected}, got {given!r}")

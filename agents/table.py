@@ -17,6 +17,12 @@ import msgspec
 from schemas.rows import ROW_VERSION, CheckpointRow, EpochSpan, StoredRow
 
 CHECKPOINT_KEY = b"!checkpoint"
+NOBODY = 0
+"""An epoch that no owner has: it stands in the list of epochs for those of which the changelog holds nothing."""
+
+_CHECKPOINT_PLACES = frozenset((b"0" + CHECKPOINT_KEY, b"1" + CHECKPOINT_KEY))
+_SLOT_ZERO = ord("0")
+_SLOTS = frozenset(b"01")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_row = msgspec.msgpack.Decoder(StoredRow).decode
@@ -34,13 +40,6 @@ class Change(NamedTuple):
     value: bytes | None
 
 
-class _Version(NamedTuple):
-    epoch: int
-    seq: int
-    slot: int
-    value: bytes | None
-
-
 def _place(slot: int, key: bytes) -> bytes:
     return b"%d%s" % (slot, key)
 
@@ -49,117 +48,216 @@ class Recovery:
     """Read a changelog from its beginning and find the rows that the last completed checkpoint left.
 
     Records may be missing where compaction removed older ones of the same key; what late writers of former epochs
-    added is ignored (`stale` counts it).
+    added is ignored (`stale` counts it). A late writer may even have completed checkpoints that the next owner did not
+    know of; by the time that this is seen they have been applied, so `again` asks for a second reading.
     """
 
-    def __init__(self, *, where: str) -> None:
+    def __init__(self, *, where: str, checkpoint: CheckpointRow | None = None) -> None:
         self.where = where
         self.checkpoint: CheckpointRow | None = None
         self.records = 0
         self.stale = 0
-        self._rows: dict[bytes, _Version] = {}
-        self._pending: dict[tuple[int, int], dict[bytes, _Version]] = {}
+        self.highest_epoch = NOBODY
+        self.epochs_seen: set[int] = set()
+        self.overwritten: set[bytes] = set()
+        # Row key -> the record that counts: the place where it lies, and the row.
+        self._rows: dict[bytes, tuple[bytes, StoredRow]] = {}
+        # Records that no checkpoint has decided about yet, in the order of the log; None is a tombstone.
+        self._waiting: list[tuple[bytes, StoredRow] | tuple[bytes, None]] = []
+        self._left_over: set[bytes] = set()
+        self._upto = (NOBODY, 0)
+        self._spans: dict[int, tuple[int, int]] = {}
+        self._must_read_again = False
+        if checkpoint is not None:
+            self._begin(checkpoint, _spans_of(checkpoint))
 
-    def feed(self, key: bytes, value: bytes | None) -> None:
-        """Take one record, in the order of the log."""
+    def feed(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one record, in the order of the log; raises `TableError` for what no table of ours holds."""
         self.records += 1
-        slot, row_key = key[0] - 48, key[1:]
-        if row_key == CHECKPOINT_KEY:
+        if not key or key[0] not in _SLOTS:
+            raise TableError(
+                f"{self.where}: expected a key that begins with 0 or 1, got {key!r}; nothing else may write here"
+            )
+        if key in _CHECKPOINT_PLACES:
             if value is not None:
                 self._complete(self._decoded_checkpoint(value))
-        elif value is None:
-            self._empty(slot, row_key)
-        else:
+        elif value is not None:
             row = self._decoded_row(value)
-            version = _Version(row.epoch, row.seq, slot, row.value)
-            self._pending.setdefault((row.seq, row.epoch), {})[row_key] = version
+            if row.epoch not in self.epochs_seen:
+                self._note_epoch(row.epoch)
+            if (row.epoch, row.seq) > self._upto:
+                self._waiting.append((key, row))
+            else:
+                self._decide([(key, row)])
+        elif self._waiting:
+            self._waiting.append((key, None))
+        else:
+            self._empty(key)
+
+    def _note_epoch(self, epoch: int) -> None:
+        self.epochs_seen.add(epoch)
+        self.highest_epoch = max(self.highest_epoch, epoch)
 
     def _decoded_row(self, value: bytes) -> StoredRow:
         try:
             row = _decode_row(value)
         except msgspec.DecodeError as error:
-            raise TableError(f"{self.where}: expected a row of version {ROW_VERSION}, got {error}") from None
+            raise self._unreadable("a row", value, error) from None
         if row.version != ROW_VERSION:
-            raise TableError(self._unknown_version(row.version))
+            raise self._unreadable("a row", value, None)
         return row
 
     def _decoded_checkpoint(self, value: bytes) -> CheckpointRow:
         try:
             checkpoint = _decode_checkpoint(value)
         except msgspec.DecodeError as error:
-            raise TableError(f"{self.where}: expected a checkpoint of version {ROW_VERSION}, got {error}") from None
+            raise self._unreadable("a checkpoint", value, error) from None
         if checkpoint.version != ROW_VERSION:
-            raise TableError(self._unknown_version(checkpoint.version))
+            raise self._unreadable("a checkpoint", value, None)
         return checkpoint
 
-    def _unknown_version(self, version: int) -> str:
-        return (
-            f"{self.where}: expected rows of version {ROW_VERSION}, got version {version}; "
-            "run the release that wrote them, or replay into a new namespace"
+    def _unreadable(self, what: str, value: bytes, error: msgspec.DecodeError | None) -> TableError:
+        """Return the error for a record of another version, whatever its shape, or of no version at all."""
+        try:
+            version = msgspec.msgpack.decode(value, type=list[msgspec.Raw])[0]
+            number = msgspec.msgpack.decode(version, type=int)
+        except (msgspec.DecodeError, IndexError):
+            number = ROW_VERSION
+        if number == ROW_VERSION:
+            return TableError(f"{self.where}: expected {what} of version {ROW_VERSION}, got {error}")
+        return TableError(
+            f"{self.where}: expected {what} of version {ROW_VERSION}, got version {number}; "
+            "run the release that wrote it, or replay into a new namespace"
         )
-
-    def _empty(self, slot: int, row_key: bytes) -> None:
-        version = self._rows.get(row_key)
-        if version is not None and version.slot == slot:
-            del self._rows[row_key]
-        for rows in self._pending.values():
-            waiting = rows.get(row_key)
-            if waiting is not None and waiting.slot == slot:
-                del rows[row_key]
 
     def _complete(self, checkpoint: CheckpointRow) -> None:
         """Let the rows count that this checkpoint covers."""
-        now = self.checkpoint
-        if now is not None and (checkpoint.epoch, checkpoint.seq) <= (now.epoch, now.seq):
-            self.stale += 1
-            return
+        self._note_epoch(checkpoint.epoch)
+        before, spans = self.checkpoint, _spans_of(checkpoint)
+        if before is not None:
+            if (checkpoint.epoch, checkpoint.seq) <= self._upto:
+                self.stale += (checkpoint.epoch, checkpoint.seq) != self._upto
+                return
+            if not _counts(spans, epoch=before.epoch, seq=before.seq):
+                self._must_read_again = True
+        self._begin(checkpoint, spans)
+        waiting, self._waiting = self._waiting, []
+        self._decide(waiting)
+
+    def _begin(self, checkpoint: CheckpointRow, spans: dict[int, tuple[int, int]]) -> None:
         self.checkpoint = checkpoint
-        for seq, epoch in sorted(self._pending):
-            if (epoch, seq) > (checkpoint.epoch, checkpoint.seq):
+        self._upto = (checkpoint.epoch, checkpoint.seq)
+        self._spans = spans
+
+    def _decide(self, waiting: Iterable[tuple[bytes, StoredRow] | tuple[bytes, None]]) -> None:
+        """Let those rows count that the checkpoint covers; this runs for every record of a changelog."""
+        rows, spans, overwritten, left_over = self._rows, self._spans, self.overwritten, self._left_over
+        for place, row in waiting:
+            if row is None:
+                self._empty(place)
                 continue
-            rows = self._pending.pop((seq, epoch))
-            if not _counts(checkpoint, epoch=epoch, seq=seq):
-                self.stale += len(rows)
-                continue
-            self._rows.update(rows)
+            span = spans.get(row.epoch)
+            if span is not None and span[0] < row.seq <= span[1]:
+                rows[place[1:]] = (place, row)
+                if overwritten:
+                    overwritten.discard(place[1:])
+                if left_over:
+                    left_over.discard(place)
+            elif (row.epoch, row.seq) > self._upto:
+                self._waiting.append((place, row))
+            else:
+                self._ignore(place)
+
+    def _ignore(self, place: bytes) -> None:
+        """Note what a row that does not count did to the one that does."""
+        self.stale += 1
+        self._left_over.add(place)
+        known = self._rows.get(place[1:])
+        if known is not None and known[0] == place:
+            # Only a former owner writes where the row lies that counts; compaction will remove that one day.
+            self.overwritten.add(place[1:])
+
+    def _empty(self, place: bytes) -> None:
+        """Take a tombstone: it ends what is marked as ended. Where it hits a row that lives, it came too late."""
+        self._left_over.discard(place)
+        known = self._rows.get(place[1:])
+        if known is None or known[0] != place:
+            return
+        if known[1].value is None:
+            del self._rows[place[1:]]
+        else:
+            self.overwritten.add(place[1:])
+
+    def again(self) -> "Recovery | None":
+        """Return what must be fed with the whole log once more, or None where this reading is final."""
+        if not self._must_read_again:
+            return None
+        return Recovery(where=self.where, checkpoint=self.checkpoint)
 
     def rows(self) -> list[tuple[str, bytes]]:
         """Return the rows that count, in the order of their keys."""
-        live = [(key, version.value) for key, version in self._rows.items() if version.value is not None]
-        return sorted((key.decode(), value) for key, value in live if value is not None)
+        live = [(key.decode(), row.value) for key, (_, row) in self._rows.items() if row.value is not None]
+        live.sort()
+        return live
 
-    def versions(self) -> dict[bytes, tuple[int, bool]]:
-        """Return for each key which of its places counts, and whether it lives."""
-        return {key: (version.slot, version.value is not None) for key, version in self._rows.items()}
+    def versions(self) -> dict[bytes, tuple[int, bytes | None]]:
+        """Return for each key which of its places counts, and what lies there: None where the row ended."""
+        return {key: (place[0] - _SLOT_ZERO, row.value) for key, (place, row) in self._rows.items()}
+
+    def left_over(self) -> list[bytes]:
+        """Return the places with records that will never count, of keys that have no version which does."""
+        waiting = {place for place, row in self._waiting if row is not None}
+        return sorted(place for place in waiting | self._left_over if place[1:] not in self._rows)
 
 
-def _counts(checkpoint: CheckpointRow, *, epoch: int, seq: int) -> bool:
-    """Say whether rows of (epoch, seq) lie within the span of checkpoints that this epoch completed."""
-    spans = checkpoint.epochs
-    for index, span in enumerate(spans):
-        if span.epoch == epoch:
-            last_seq = spans[index + 1].after_seq if index + 1 < len(spans) else checkpoint.seq
-            return span.after_seq < seq <= last_seq
-    return False
+def _spans_of(checkpoint: CheckpointRow) -> dict[int, tuple[int, int]]:
+    """Return for each epoch the checkpoints of it that count: those after the first number, up to the second."""
+    ends = [*(span.after_seq for span in checkpoint.epochs[1:]), checkpoint.seq]
+    return {span.epoch: (span.after_seq, end) for span, end in zip(checkpoint.epochs, ends, strict=False)}
+
+
+def _counts(spans: dict[int, tuple[int, int]], *, epoch: int, seq: int) -> bool:
+    span = spans.get(epoch)
+    return span is not None and span[0] < seq <= span[1]
+
+
+def _kept_spans(spans: Iterable[EpochSpan], *, seen: set[int]) -> list[EpochSpan]:
+    """Return the spans without those of epochs of which nothing is left in the changelog.
+
+    In their stead stands one of nobody, for where it begins the epoch before it ends.
+    """
+    kept: list[EpochSpan] = []
+    for span in spans:
+        if span.epoch in seen:
+            kept.append(span)
+        elif kept and kept[-1].epoch != NOBODY:
+            kept.append(EpochSpan(epoch=NOBODY, after_seq=span.after_seq))
+    return kept
 
 
 class Table:
     """The writing side: turns changed rows into the records of a checkpoint."""
 
     def __init__(self, *, step: str, generation: int, recovery: Recovery | None = None) -> None:
-        before = recovery.checkpoint if recovery is not None else None
+        recovery = recovery or Recovery(where=f"table {step}")
+        before = recovery.checkpoint
         self.step = step
         self.seq = before.seq if before is not None else 0
-        self.epoch = max(generation, before.epoch + 1) if before is not None else max(1, generation)
-        epochs = before.epochs if before is not None else ()
+        # Above every epoch in the log, and above that of an owner of a former generation who read the same log and has
+        # not written yet. Generations begin anew when Kafka forgets the group, so they alone would not do.
+        self.epoch = recovery.highest_epoch + 1 + max(0, generation)
+        epochs = _kept_spans(before.epochs, seen=recovery.epochs_seen) if before is not None else []
         self.epochs = (*epochs, EpochSpan(epoch=self.epoch, after_seq=self.seq))
         self._slots: dict[bytes, int] = {}
         self._ended: list[tuple[bytes, int]] = []
-        if recovery is not None:
-            for key, (slot, lives) in recovery.versions().items():
-                self._slots[key] = slot
-                if not lives:
-                    self._ended.append((key, slot))
+        self._rewrite: dict[bytes, bytes | None] = {}
+        self._left_over = recovery.left_over()
+        for key, (slot, value) in recovery.versions().items():
+            self._slots[key] = slot
+            if value is None:
+                self._ended.append((key, slot))
+            elif key in recovery.overwritten:
+                self._rewrite[key] = value
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -170,8 +268,11 @@ class Table:
         Must be sent in this order. A row that is given twice counts as given last.
         """
         self.seq += 1
-        written = {name.encode(): value for name, value in rows}
-        changes = []
+        written, self._rewrite = self._rewrite, {}
+        written.update((name.encode(), value) for name, value in rows)
+        # What never counted and belongs to nothing is cleared away; a row of this checkpoint may take its place.
+        changes = [Change(place, None) for place in self._left_over]
+        self._left_over = []
         for key, slot in self._ended:
             if key not in written and self._slots.get(key) == slot:
                 # The older version goes first: were it the other way round, a crash between would revive it.

@@ -2,16 +2,15 @@
 
 Faust spends most of a plain agent's time on machinery per message, and its offset bookkeeping can commit past work that
 was never done (gaps count their boundary twice, a failed event counts as done). Here a message is a whole fetched
-batch, undecoded, and the committed offset of a partition is what its lane acknowledged after a checkpoint, nothing else.
+batch, undecoded, and the committed offset of a partition is what its lane acknowledged after a checkpoint, no more.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import faust
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
-from faust.types.tuples import ConsumerMessage
+from faust.types import TP, Message
 
 from agents.lane import Batch, Record
 
@@ -43,26 +42,55 @@ class FetchedBatch:
 
     def batch(self) -> Batch:
         """Return the records in the shape that lanes take."""
-        records = [Record(record.offset, record.timestamp, record.value) for record in self.records]
+        records = [Record(record.offset, record.timestamp, record.value, record.key) for record in self.records]
         return Batch(records, self.offset + 1)
 
 
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]
-    """Wraps fetched records into batches and commits what lanes acknowledged."""
+class _NothingRead(dict[TP, int | None]):
+    """What Faust keeps as the last offset that it delivered: nothing, or it would drop what is delivered again.
+
+    A rewound partition begins behind that offset on purpose; lanes skip what they have taken.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        """Keep nothing."""
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Keep nothing."""
+
+
+class BatchConsumer(driver.Consumer):
+    """Wraps fetched records into batches and commits what lanes acknowledged.
+
+    `on_committed` is told every offset once Kafka has it.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.on_committed: Callable[[TP, int], None] = lambda tp, offset: None
         self._settled: dict[TP, int] = {}
+        self._read_offset = _NothingRead()
 
-    async def _getmany(self, active_partitions: Set[TP] | None, timeout: float) -> Mapping[TP, list[FetchedBatch]]:
+    async def _getmany(
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,  # noqa: ASYNC109  (the signature is Faust's)
+    ) -> Mapping[TP, list[FetchedBatch]]:
         fetched = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
         return {tp: [FetchedBatch(records)] for tp, records in (fetched or {}).items() if records}
 
     def acknowledge(self, tp: TP, offset: int) -> None:
-        """Say that every record of the partition before `offset` is settled; the next commit will tell Kafka."""
-        self._settled[tp] = offset
+        """Say that every record of the partition before `offset` is settled; the next commit will tell Kafka.
 
-    def ack(self, message: ConsumerMessage) -> bool:
+        Of a partition that is not assigned any more nothing is noted: its owner reads it again.
+        """
+        if tp in self.assignment():
+            self._settled[tp] = offset
+
+    def ack(self, message: Message) -> bool:
         """Ignore what Faust acknowledges by itself: only lanes know what is settled."""
         return False
 
@@ -76,6 +104,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _new_offset(self, tp: TP) -> int | None:
         return self._settled.get(tp)
 
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        committed = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        if committed:
+            for tp, offset in offsets.items():
+                self.on_committed(tp, offset)
+        else:
+            # Faust takes a refused commit for done, and would not try again before there is something new.
+            self._committed_offset.update(before)
+        return committed
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what was settled: the next owner starts from its own checkpoint."""
         for tp in revoked:
@@ -86,13 +125,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Leave out Faust's own progress check, which counts messages; lanes report progress to the metrics."""
 
 
-class BatchTransport(driver.Transport):  # type: ignore[misc]
+class BatchTransport(driver.Transport):
     """The aiokafka transport with a consumer that hands over batches."""
 
     Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
 
 
-class BatchSchema(faust.Schema):  # type: ignore[misc]
+class BatchSchema(faust.Schema[Any, Any]):
     """Keeps Faust's codecs away from fetched batches, so that no payload can fail in them."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:

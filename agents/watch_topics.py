@@ -6,10 +6,12 @@ import msgspec
 
 from agents.lane import Batch, Outgoing
 from agents.metrics import Metrics
-from agents.packing import unpack_contributions
+from agents.packing import unpack_contributions, unpacked
 from agents.settings import Settings
 from schemas.alert import Alert
-from schemas.channels import ALERT_STATE, ALERTS, CONTRIBUTIONS, VITALS, named
+from schemas.channels import ALERT_STATE, ALERTS, CONTRIBUTIONS, REJECTIONS, VITALS, named
+from schemas.contribution import ContributionPacket
+from schemas.rejection import Rejection
 from streams.attribution.matcher import Registry
 from streams.steps.watch import NAME, WatchStep
 
@@ -30,25 +32,33 @@ class WatchShell:
         self._vitals = named(VITALS, namespace=settings.namespace)
         self._alerts = named(ALERTS, namespace=settings.namespace)
         self._alert_state = named(ALERT_STATE, namespace=settings.namespace)
+        self._rejections = named(REJECTIONS, namespace=settings.namespace)
+        self._partitions = settings.partitions
         self._applied = 0
+        self._refused: list[Rejection] = []
         self._raised: list[Alert] = []
         self.step = WatchStep(registry(), origins=settings.partitions)
 
     def take(self, batch: Batch) -> list[Outgoing]:
         """Unpack a batch, advance, and return the vitals and alerts of every tick that was passed."""
         self.step.registry = self._registry()
-        packets = [(record.offset, unpack_contributions(record.value or b"")) for record in batch.records]
-        told = self.step.advance(packets, next_offset=batch.next_offset)
+        came = unpacked(batch, self._unpack, channel=self._contributions, partition=self._partition)
+        told = self.step.advance(came.packets, next_offset=batch.next_offset)
         outgoing = [
-            Outgoing(
-                self._vitals, f"{vitals.brand}/{vitals.topic}".encode(), _to_json(vitals), timestamp_ms=vitals.at
-            )
+            Outgoing(self._vitals, f"{vitals.brand}/{vitals.topic}".encode(), _to_json(vitals), timestamp_ms=vitals.at)
             for vitals in told.vitals
         ]
         for at_ms, alert in told.alerts:
             outgoing.extend(self._alert_records(alert, at_ms=at_ms))
         self._raised.extend(alert for _, alert in told.alerts)
+        self._refused += came.rejections
+        outgoing += [
+            Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)) for refused in came.rejections
+        ]
         return outgoing
+
+    def _unpack(self, value: bytes) -> ContributionPacket:
+        return unpack_contributions(value, origins=self._partitions)
 
     def _alert_records(self, alert: Alert, *, at_ms: int) -> list[Outgoing]:
         """Return the alert for its two channels, as a CloudEvent in Kafka's binary mode (WIRE.md §6)."""
@@ -80,6 +90,10 @@ class WatchShell:
         for alert in self._raised:
             metrics.count_alert(state=alert.state, status=alert.status)
         self._raised.clear()
+        metrics.count_records(self._contributions, outcome="rejected", count=len(self._refused))
+        for refused in self._refused:
+            metrics.count_rejections(refused.reason)
+        self._refused.clear()
         metrics.observe_partition(
             self._contributions,
             self._partition,

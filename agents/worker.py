@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -11,18 +12,21 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
 from agents.attribute_signals import AttributeShell
-from agents.broker import create_channels, send_all, start_producer
+from agents.broker import BrokerError, create_channels, send_all, start_producer
 from agents.follow_members import FollowShell
-from agents.health import HealthServer
-from agents.lane import Batch
+from agents.health import HealthError, HealthServer
+from agents.lane import Batch, acknowledged, slices
 from agents.metrics import Metrics
 from agents.normalize_signals import Normalizer, heartbeat_records
+from agents.packing import PacketVersionError
 from agents.port import KafkaPort
 from agents.publish_views import Publisher
 from agents.registry import RegistryReader
 from agents.runner import Runner
-from agents.settings import Settings
+from agents.settings import Settings, SettingsError
+from agents.table import TableError
 from agents.version import VERSION
+from agents.views import ViewsError
 from agents.watch_topics import WatchShell
 from schemas.channels import (
     ALERTS,
@@ -41,17 +45,31 @@ from schemas.signal import CLOCK_SOURCE, Heartbeat
 logger = logging.getLogger("overgrowth")
 
 CLOCK_EVERY_S = 1.0
+EXIT_REFUSED = 1
 EXIT_CRASHED = 70
 """EX_SOFTWARE of sysexits: something failed that we do not know how to go on from; a restart recovers."""
 
 Consume = Callable[[int, Batch, int | None], Awaitable[None]]
 
 
+EXPECTED_ERRORS = (BrokerError, HealthError, PacketVersionError, SettingsError, TableError, ViewsError)
+"""What the user can put right: the message says how, so it is told without a stack trace."""
+
+
 def crash(error: BaseException) -> None:
     """End the process at once: what is not in a checkpoint is done again by the next owner (crash-only)."""
-    logger.critical("worker ends: %s: %s", type(error).__name__, error, exc_info=error)
+    trace = None if isinstance(error, EXPECTED_ERRORS) else error
+    logger.critical("worker ends: %s: %s", type(error).__name__, error, exc_info=trace)
     logging.shutdown()
     os._exit(EXIT_CRASHED)
+
+
+def refuse(error: BaseException) -> None:
+    """End the process before it begins, with one line on standard error."""
+    sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
+    sys.stderr.flush()
+    logging.shutdown()
+    os._exit(EXIT_REFUSED)
 
 
 class Worker:
@@ -135,9 +153,9 @@ class Worker:
 
     def _normalizing(self, normalizer: Normalizer) -> Consume:
         async def consume(partition: int, batch: Batch, end_offset: int | None) -> None:
-            outgoing = normalizer.take(partition, batch)
-            for future in await send_all(self.producer, outgoing):
-                await future
+            for piece in slices(batch):
+                sent = await send_all(self.producer, normalizer.take(partition, piece))
+                await acknowledged("output", sent)
             self.acknowledge(normalizer.channel, partition, batch.next_offset)
 
         return consume
@@ -162,6 +180,10 @@ class Worker:
     def generation(self) -> int | None:
         """Return the generation of the consumer group, None while it is rebalancing."""
         return None if self.app.rebalancing else int(self.app.consumer_generation_id)
+
+    def owns(self, channel: str, partition: int) -> bool:
+        """Return whether a partition is assigned to this worker."""
+        return TP(channel, partition) in self.app.consumer.assignment()
 
     def port(self, generation: int) -> KafkaPort:
         """Return the port of lanes that are opened now."""
@@ -191,11 +213,11 @@ class Worker:
 
     async def start(self) -> None:
         """Do what must be done before the first record is read."""
+        await self.health.start()
+        logger.info("http://%s:%d/metrics /live /ready", self.settings.metrics_host, self.health.port)
         await create_channels(self.settings)
         await self.registry.read()
         self._producer = await start_producer(self.settings)
-        await self.health.start()
-        logger.info("http://%s:%d/metrics /live /ready", self.settings.metrics_host, self.health.port)
         self._begin(self.registry.follow())
         for runner in self.runners:
             self._begin(self._checkpoint_for_ever(runner))
@@ -213,6 +235,9 @@ class Worker:
     async def _checkpoint_for_ever(self, runner: Runner) -> None:
         while True:
             await asyncio.sleep(self.settings.checkpoint_ms / 1000)
+            if self.generation() is not None:
+                assigned = self.app.consumer.assignment()
+                await runner.open_assigned(sorted(tp.partition for tp in assigned if tp.topic == runner.channel))
             await runner.checkpoint()
 
     async def _tick_for_ever(self) -> None:
@@ -223,10 +248,11 @@ class Worker:
             if self.generation() is not None and TP(channel, 0) in self.app.consumer.assignment():
                 beat = Heartbeat(CLOCK_SOURCE, at=_now_ms())
                 records = heartbeat_records(beat, channel=channel, partitions=self.settings.partitions)
-                await send_all(self.producer, records)
+                await acknowledged("output", await send_all(self.producer, records))
 
     def revoked(self) -> None:
         """Drop every lane: the group shares its partitions out anew."""
+        logger.info("the group shares its partitions out anew")
         self.state = "rebalancing"
         self.metrics.set_worker_state("rebalancing")
         self.metrics.count_rebalance()
@@ -237,8 +263,15 @@ class Worker:
 
     def assigned(self) -> None:
         """Go on with the partitions of the new generation."""
+        self.app.consumer.on_committed = self._committed
+        assigned = self.app.consumer.assignment()
+        logger.info("running with %d partitions, generation %d", len(assigned), self.app.consumer_generation_id)
         self.state = "running"
         self.metrics.set_worker_state("running")
+
+    def _committed(self, tp: TP, offset: int) -> None:
+        if any(tp.topic == runner.channel for runner in self.runners):
+            self.metrics.observe_partition(tp.topic, tp.partition, committed_offset=offset)
 
     def ready(self) -> tuple[bool, str]:
         """Say whether this worker does its job now, and if not why."""
@@ -251,10 +284,13 @@ class Worker:
 
     async def drain(self) -> None:
         """Checkpoint what was taken, so that nothing of it is done again, and stop what runs in the background."""
+        logger.info("stopping: the last checkpoints")
         self.state = "draining"
         self.metrics.set_worker_state("draining")
         for runner in self.runners:
             await runner.checkpoint()
+        if self.publisher is not None:
+            await self.publisher.drain()
         for task in self._tasks:
             task.remove_done_callback(_crash_on_error)
             task.cancel()
@@ -267,6 +303,10 @@ class Worker:
         if self._producer is not None:
             await self._producer.stop()
         await self.health.stop()
+        for runner in self.runners:
+            runner.leave()
+        self.state = "stopped"
+        logger.info("stopped; what was read is settled")
 
 
 def _now_ms() -> int:

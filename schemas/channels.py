@@ -48,7 +48,9 @@ class ChannelSpec(msgspec.Struct, frozen=True):
 
 
 SIGNALS = ChannelSpec("social.signals", "signals and heartbeats", "conversation root id", "json")
-ATTRIBUTED = ChannelSpec("social.attributed", "packets of attributed signals", "actor shard", "packed", retention_ms=DAY_MS)
+ATTRIBUTED = ChannelSpec(
+    "social.attributed", "packets of attributed signals", "actor shard", "packed", retention_ms=DAY_MS
+)
 CONTRIBUTIONS = ChannelSpec(
     "social.contributions", "packets of contributions", "brand/topic", "packed", retention_ms=DAY_MS
 )
@@ -56,7 +58,9 @@ VITALS = ChannelSpec("social.vitals", "vitals, latest per topic", "brand/topic",
 ALERTS = ChannelSpec("social.alerts", "alerts, history", "brand/topic", "json", retention_ms=30 * DAY_MS)
 ALERT_STATE = ChannelSpec("social.alert-state", "alerts, latest per episode", "episode", "json", cleanup="compact")
 REJECTIONS = ChannelSpec("social.rejections", "refused input", "reason", "json", retention_ms=14 * DAY_MS)
-LATE = ChannelSpec("social.late", "signals behind the watermark", "conversation root id", "json", retention_ms=14 * DAY_MS)
+LATE = ChannelSpec(
+    "social.late", "signals behind the watermark", "conversation root id", "json", retention_ms=14 * DAY_MS
+)
 TOPICS = ChannelSpec(TOPICS_NAME, "the seed registry", "brand/topic", "json", cleanup="compact", partitions=1)
 TABLE_ATTRIBUTE = ChannelSpec("social.table.attribute", "conversations", "row", "rows", cleanup="compact")
 TABLE_FOLLOW = ChannelSpec("social.table.follow", "actors", "row", "rows", cleanup="compact")

@@ -58,9 +58,7 @@ def run(registry: Registry, path: str, format_name: str | None = None) -> Iterat
             arrivals.append(Arrival(number, None, payload, decoded))
             next_number = number + 1
         yield pipeline, pipeline.advance(arrivals, next_offset=next_number)
-    ends = [
-        Arrival(next_number, None, b"", Heartbeat(source, at=largest_ms, end=True)) for source in sorted(sources)
-    ]
+    ends = [Arrival(next_number, None, b"", Heartbeat(source, at=largest_ms, end=True)) for source in sorted(sources)]
     yield pipeline, pipeline.advance(ends, next_offset=next_number)
     # The ends are ours, not the log's.
     pipeline.ledger.read -= len(ends)
@@ -160,8 +158,12 @@ def _summarise(ledger: Ledger, told: list[Alert], seconds: float, *, as_json: bo
         click.echo(json.dumps(summary), err=quiet)
         return
     for alert in told:
-        click.echo(f"{alert.at}  {alert.status:<10} {alert.state:<9} severity {alert.severity:>2}  {alert.summary}", err=quiet)
-    counts = ", ".join(f"{summary[name]:,} {name}" for name in ("applied", "late", "rejected", "duplicate", "heartbeat"))
+        click.echo(
+            f"{alert.at}  {alert.status:<10} {alert.state:<9} severity {alert.severity:>2}  {alert.summary}", err=quiet
+        )
+    counts = ", ".join(
+        f"{summary[name]:,} {name}" for name in ("applied", "late", "rejected", "duplicate", "heartbeat")
+    )
     click.echo(
         f"{ledger.read:,} records read in {seconds:.1f} s ({summary['records_per_second']:,}/s): {counts}; "
         f"{ledger.on_topic:,} signals on a topic, {len(told)} alerts",

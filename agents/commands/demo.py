@@ -97,7 +97,13 @@ def _worker(settings: Settings, log_path: Path) -> Iterator[str]:
     environment = dict(os.environ)
     for name in settings.__struct_fields__:
         value = getattr(settings, name)
-        text = ",".join(value) if isinstance(value, tuple) else str(value).lower() if isinstance(value, bool) else str(value)
+        text = (
+            ",".join(value)
+            if isinstance(value, tuple)
+            else str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
+        )
         environment[f"OVERGROWTH_{name.upper()}"] = text
     url = f"http://{settings.metrics_host}:{settings.metrics_port}"
     with log_path.open("wb") as log:
@@ -126,7 +132,9 @@ def _await_ready(url: str, process: "subprocess.Popen[bytes]", log_path: Path) -
         if _get(f"{url}/ready") is not None:
             return
         time.sleep(POLL_S)
-    raise click.ClickException(f"expected the worker to be ready within {START_TIMEOUT_S:.0f} s: {_last_line(log_path)}")
+    raise click.ClickException(
+        f"expected the worker to be ready within {START_TIMEOUT_S:.0f} s: {_last_line(log_path)}"
+    )
 
 
 def _get(url: str) -> bytes | None:
@@ -149,9 +157,7 @@ async def _show(
     """Replay the log and print the alerts until the worker has judged its last tick; return what was told."""
     await create_channels(settings)
     producer = await start_producer(settings)
-    await publish_topics(
-        settings, producer, topic_records(seeds, effective_from_ms=0), known=()
-    )
+    await publish_topics(settings, producer, topic_records(seeds, effective_from_ms=0), known=())
     await producer.stop()
     told: Counter[tuple[str, str]] = Counter()
     tail = asyncio.create_task(_tail(console, settings, told))
@@ -180,7 +186,9 @@ async def _tail(console: Console, settings: Settings, told: Counter[tuple[str, s
                 seen.add(alert.id)
                 told[alert.state, alert.status] += 1
                 colour = {"firing": "bold green", "resolved": "cyan", "superseded": "dim"}.get(alert.status, "green")
-                console.print(f"[{colour}]{alert.at}  {alert.state} {alert.status}[/{colour}]  severity {alert.severity}")
+                console.print(
+                    f"[{colour}]{alert.at}  {alert.state} {alert.status}[/{colour}]  severity {alert.severity}"
+                )
                 console.print(f"  {alert.summary}\n")
     finally:
         await consumer.stop()
@@ -204,4 +212,6 @@ async def _await_drained(settings: Settings, url: str, summary: ReplaySummary) -
 def _summarise(console: Console, told: Counter[tuple[str, str]], signals: int) -> None:
     counts = ", ".join(f"{count} {state} {status}" for (state, status), count in sorted(told.items())) or "none"
     console.print(f"[bold]The season is over[/bold]: {signals:,} signals; alerts: {counts}.")
-    console.print("Next: `overgrowth backtest --help` runs a log of yours, `overgrowth stack up` keeps a Kafka to play with.")
+    console.print(
+        "Next: `overgrowth backtest --help` runs a log of yours, `overgrowth stack up` keeps a Kafka to play with."
+    )

@@ -71,7 +71,13 @@ class Speed(click.ParamType):
 )
 @click.option("--from", "from_ms", type=Instant(), default=None, help="Send only what happened at or after this time.")
 @click.option("--to", "to_ms", type=Instant(), default=None, help="Send only what happened before this time.")
-@click.option("--seeds", "seeds_path", metavar="FILE", default=None, help="Publish these seeds there first.")
+@click.option(
+    "--seeds",
+    "seeds_path",
+    metavar="FILE",
+    default=None,
+    help="Publish these seeds there first; a worker that is there already takes a moment to read them.",
+)
 @namespace_option(f"Without it, `{OWN_NAMESPACE}`.")
 @click.option("--live", is_flag=True, help="Send into the live namespace, where everybody takes it for news.")
 @kafka_option

@@ -127,7 +127,9 @@ def validate(file: str, as_json: bool) -> None:
         _print_json({"brands": len(parsed.brands), "topics": len(records), "accounts": accounts, "seeds": counts})
         return
     several = ", ".join(f"{kind} {count:,}" for kind, count in counts.items() if count) or "none"
-    click.echo(f"{file}: brands {len(parsed.brands):,}, topics {len(records):,}, accounts {accounts:,}; seeds: {several}")
+    click.echo(
+        f"{file}: brands {len(parsed.brands):,}, topics {len(records):,}, accounts {accounts:,}; seeds: {several}"
+    )
 
 
 @seeds.command()

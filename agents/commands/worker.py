@@ -15,10 +15,25 @@ from agents.settings import load_settings
 @click.option("--redis", default=None, help="Redis' URL; OVERGROWTH_REDIS.")
 @click.option("--namespace", default=None, help="Namespace of the channels and the group; OVERGROWTH_NAMESPACE.")
 @click.option("--partitions", type=int, default=None, help="Partitions of every channel; OVERGROWTH_PARTITIONS.")
-@click.option("--clock", type=click.Choice(["wall", "log"]), default=None, help="Where time comes from: the wall clock, or the log alone, as a replay wants it; OVERGROWTH_CLOCK.")
-@click.option("--metrics-port", type=int, default=None, help="Port of /metrics, /live, /ready on loopback; 0 takes a free one; OVERGROWTH_METRICS_PORT.")
+@click.option(
+    "--clock",
+    type=click.Choice(["wall", "log"]),
+    default=None,
+    help="Where time comes from: the wall clock, or the log alone, as a replay wants it; OVERGROWTH_CLOCK.",
+)
+@click.option(
+    "--metrics-port",
+    type=int,
+    default=None,
+    help="Port of /metrics, /live, /ready on loopback; 0 takes a free one; OVERGROWTH_METRICS_PORT.",
+)
 @click.option("--views/--no-views", default=None, help="Whether to write views to Redis; OVERGROWTH_VIEWS.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default=None, help="How much to log; OVERGROWTH_LOG_LEVEL.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default=None,
+    help="How much to log; OVERGROWTH_LOG_LEVEL.",
+)
 def worker(**options: Any) -> None:
     """Run a worker: read signals from Kafka, keep the tables, raise alerts. SIGTERM drains and ends with 0.
 

@@ -140,9 +140,7 @@ class Conversations:
             conversation.changed_chunks.clear()
         self._changed.clear()
 
-    def restore(
-        self, heads: Iterable[tuple[str, ConversationRow]], nodes: Iterable[tuple[str, int, NodesRow]]
-    ) -> None:
+    def restore(self, heads: Iterable[tuple[str, ConversationRow]], nodes: Iterable[tuple[str, int, NodesRow]]) -> None:
         """Go on from rows: heads by root, and nodes by root and chunk."""
         for root, row in heads:
             self._by_root[root] = Conversation(row)

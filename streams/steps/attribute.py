@@ -179,9 +179,7 @@ class AttributeStep:
         for name, ids in self._recent.changed_rows():
             yield f"r|{name}", None if ids is None else msgspec.msgpack.encode(ids)
 
-    def restore(
-        self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes
-    ) -> None:
+    def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
         heads: list[tuple[str, ConversationRow]] = []
         nodes: list[tuple[str, int, NodesRow]] = []

@@ -100,9 +100,7 @@ class FollowStep:
         for actor, row in self._cap.changed_rows():
             yield f"u|{actor}", None if row is None else _encode(row)
 
-    def restore(
-        self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes
-    ) -> None:
+    def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
         self._cap.restore(
             (name.partition("|")[2], msgspec.msgpack.decode(value, type=ActorCapRow)) for name, value in rows

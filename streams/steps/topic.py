@@ -23,12 +23,18 @@ from streams.measures.audience import Audience
 from streams.measures.baseline import Baseline, BaselineReading
 from streams.measures.concentration import Concentration
 from streams.measures.endogenous import endogenous_share, outgrowth_ratio
-from streams.measures.growth import doubling_time
+from streams.measures.growth import Growth, doubling_time
 
 HOUR_PANES = 60
 DAY_PANES = 24 * HOUR_PANES
 LENGTHS = {"5m": 5, "1h": HOUR_PANES, "24h": DAY_PANES, "7d": 7 * DAY_PANES}
-COUNT_LENGTHS = {**LENGTHS, "48h": 2 * DAY_PANES}
+GROWTH_HOURS = (24, 6, 1)
+"""Spans that growth is told over, two of each side by side: a day, so that the daily rhythm cancels out; shorter ones
+only while the topic is too young for two days."""
+COUNT_LENGTHS = {
+    **LENGTHS,
+    **{f"{hours}h": hours * HOUR_PANES for growth_hours in GROWTH_HOURS for hours in (growth_hours, 2 * growth_hours)},
+}
 DAY = {"24h": DAY_PANES}
 
 OPEN_ACTORS_MAX = 1_500
@@ -217,9 +223,7 @@ class Topic:
             n_seed=seeded_actors,
         )
         share = endogenous_share(n_endo=adopted + wild, n_seed=seeded)
-        signals = sum(day[:_LINEAGE_AT])
-        before = sum(self._counts.total("48h")[:_LINEAGE_AT]) - signals
-        growth = doubling_time(n1=before, n2=signals, delta_s=DAY_PANES * self.pane_ms / 1000)
+        growth = self._growth(end)
         baseline = self._observed(end, actors)
         return Measures(
             outgrowth_ratio=rounded(ratio.value),
@@ -233,6 +237,17 @@ class Topic:
             baseline_z=rounded(baseline.z),
             doubling_time_s=rounded(growth.doubling_time_s) if growth else None,
         )
+
+    def _growth(self, end: int) -> Growth | None:
+        """Compare the last day with the day before; shorter spans while the topic is not two days old."""
+        age_panes = end - self._first_pane
+        for hours in GROWTH_HOURS:
+            panes = hours * HOUR_PANES
+            if age_panes >= 2 * panes:
+                n2 = sum(self._counts.total(f"{hours}h")[:_LINEAGE_AT])
+                n1 = sum(self._counts.total(f"{2 * hours}h")[:_LINEAGE_AT]) - n2
+                return doubling_time(n1=n1, n2=n2, delta_s=panes * self.pane_ms / 1000)
+        return None
 
     def _observed(self, end: int, actors: int) -> BaselineReading:
         """Read the day's audience against its baseline, and let the baseline learn it when an hour is complete.
@@ -258,8 +273,7 @@ class Topic:
             if last_ms >= since_ms and size > 1
         ]
         return tuple(
-            CascadeEvidence(root=root, size=-size, depth=depth)
-            for size, root, depth in nsmallest(CASCADES_TOLD, live)
+            CascadeEvidence(root=root, size=-size, depth=depth) for size, root, depth in nsmallest(CASCADES_TOLD, live)
         )
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:

@@ -101,9 +101,7 @@ class WatchStep:
             yield from self._topics[key].changed_rows()
         self._changed.clear()
 
-    def restore(
-        self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes
-    ) -> None:
+    def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
         by_topic: dict[str, list[tuple[str, bytes]]] = {}
         for name, value in rows:

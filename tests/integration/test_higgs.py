@@ -121,14 +121,20 @@ def test_the_outgrown_episode_begins_when_the_raw_log_says(week: Week) -> None:
 
 def holds(acts: list[Act], tick_ms: int) -> bool:
     """Judge the conditions of outgrown in a cold start from the raw acts before a tick (MEASURES.md §§4, 10)."""
-    day = [act for act in acts[: bisect_left(acts, tick_ms, key=lambda act: act.at_ms)] if act.at_ms >= tick_ms - 24 * HOUR_MS]
+    day = [
+        act
+        for act in acts[: bisect_left(acts, tick_ms, key=lambda act: act.at_ms)]
+        if act.at_ms >= tick_ms - 24 * HOUR_MS
+    ]
     endogenous = sum(act.lineage == "adopted" for act in day)
     seeded = sum(act.lineage == "seeded" for act in day)
     n = endogenous + seeded
     if len(day) < 500 or n == 0:
         return False
     share, z = endogenous / n, 1.959963984540054
-    wilson_low = (share + z * z / (2 * n) - z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5) / (1 + z * z / n)
+    wilson_low = (share + z * z / (2 * n) - z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5) / (
+        1 + z * z / n
+    )
     own = sum(act.units for act in day if act.lineage == "adopted")
     brands = sum(act.units for act in day if act.lineage != "adopted")
     by_actor = Counter(act.actor for act in day)
