@@ -4,7 +4,9 @@ Each document is a JSON value whose order is always the same, so that its commit
 review what a change of a shape does to others.
 """
 
+import importlib
 import json
+import pkgutil
 import re
 import typing
 from collections.abc import Callable
@@ -13,8 +15,8 @@ from typing import Any
 
 import msgspec
 
+import schemas
 from agents.packing import ACTOR_SHARDS, PACKET_VERSION
-from schemas import attributed, contribution, lifecycle_rows, measure_rows, rows
 from schemas.alert import Alert
 from schemas.attributed import LINEAGES
 from schemas.channels import (
@@ -30,6 +32,7 @@ from schemas.channels import (
     raw_channel,
 )
 from schemas.rejection import REASONS, Late, Rejection
+from schemas.rows import ROW_VERSION
 from schemas.rules import Rules
 from schemas.seeds import SeedsFile, TopicRecord
 from schemas.signal import KINDS, Heartbeat, Signal
@@ -52,8 +55,6 @@ SHAPES: tuple[type[msgspec.Struct], ...] = (
     Late,
     Rules,
 )
-INTERNAL_MODULES: tuple[ModuleType, ...] = (attributed, contribution, rows, lifecycle_rows, measure_rows)
-
 RAW = "raw"
 MESSAGES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     SIGNALS.name: (Signal, Heartbeat),
@@ -142,7 +143,7 @@ def internal() -> Document:
         "description": "Rows of tables and packets between our own agents, as msgpack. A field of an array is known by "
         "its place: fields are only ever added at the end, with a default.",
         "constants": {
-            "ROW_VERSION": rows.ROW_VERSION,
+            "ROW_VERSION": ROW_VERSION,
             "PACKET_VERSION": PACKET_VERSION,
             "ACTOR_SHARDS": ACTOR_SHARDS,
             "KINDS": KINDS,
@@ -153,8 +154,8 @@ def internal() -> Document:
         },
         "shapes": {
             f"{module.__name__}.{shape.__name__}": _fields_of(shape)
-            for module in INTERNAL_MODULES
-            for shape in _shapes_in(module)
+            for module in _schema_modules()
+            for shape in _array_shapes(module)
         },
         "channels": {
             spec.name: {"format": spec.format, "key": spec.key, "partitions": spec.partitions, "config": spec.config()}
@@ -290,23 +291,23 @@ def _messages() -> Document:
 # --- inside -----------------------------------------------------------------------------------------------------------
 
 
-def _shapes_in(module: ModuleType) -> list[type[msgspec.Struct]]:
-    return [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
-    ]
+def _schema_modules() -> list[ModuleType]:
+    names = sorted(name for _, name, _ in pkgutil.iter_modules(schemas.__path__))
+    return [importlib.import_module(f"schemas.{name}") for name in names]
 
 
-def _fields_of(shape: type[msgspec.Struct]) -> Document:
+def _array_shapes(module: ModuleType) -> list[type[msgspec.Struct]]:
+    """Return the shapes of a module that are written as arrays, as all are that only our own agents read."""
+    found = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, msgspec.Struct)]
+    return [shape for shape in found if shape.__module__ == module.__name__ and shape.__struct_config__.array_like]
+
+
+def _fields_of(shape: type[msgspec.Struct]) -> list[str]:
     types = typing.get_type_hints(shape)
-    return {
-        "as": "array" if shape.__struct_config__.array_like else "map",
-        "fields": [
-            f"{field.encode_name}: {_type_name(types[field.name])}{_default(field)}"
-            for field in msgspec.structs.fields(shape)
-        ],
-    }
+    return [
+        f"{field.encode_name}: {_type_name(types[field.name])}{_default(field)}"
+        for field in msgspec.structs.fields(shape)
+    ]
 
 
 def _type_name(kind: Any) -> str:

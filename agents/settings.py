@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     namespace: str = ""
     partitions: int = 4
     replication: int = 1
-    compression: Literal["", "gzip", "lz4", "zstd", "snappy"] = "lz4"
+    compression: Literal["", "gzip", "lz4", "zstd", "snappy"] = "zstd"
     raw_networks: tuple[str, ...] = ("native", "snap-higgs")
     views: bool = True
     clock: Literal["wall", "log"] = "wall"

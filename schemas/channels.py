@@ -34,7 +34,12 @@ class ChannelSpec(msgspec.Struct, frozen=True):
         """
         keeps_history = replay and self.format != "rows" and self.name != TOPICS_NAME
         cleanup = "delete" if keeps_history else self.cleanup
-        config = {"cleanup.policy": cleanup, "max.message.bytes": "2097152"}
+        config = {
+            "cleanup.policy": cleanup,
+            "max.message.bytes": "2097152",
+            # Event times may lie ahead of the broker's clock; what that means, the watermark decides, not the broker.
+            "message.timestamp.after.max.ms": str(2**63 - 1),
+        }
         if "delete" in cleanup:
             config["retention.ms"] = "-1" if keeps_history else str(self.retention_ms)
         if "compact" in cleanup:

@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 import msgspec
 
+from agents.garbage import collect_rarely
 from agents.logs import read_signals
 from schemas.alert import Alert
 from schemas.signal import Heartbeat, Signal
@@ -115,6 +116,7 @@ def backtest(
     Example:
       overgrowth backtest week.ndjson.gz --seeds seeds.yaml --alerts alerts.ndjson
     """
+    collect_rarely()
     registry = load_registry(seeds_path, rules_path)
     begun_s = time.monotonic()
     told: list[Alert] = []

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from agents.broker import create_channels
+from agents.garbage import collect_rarely
 from agents.settings import load_settings
 
 
@@ -41,6 +42,7 @@ def worker(**options: Any) -> None:
     Example:
       overgrowth worker --kafka 127.0.0.1:9092 --namespace replay --clock log
     """
+    collect_rarely()
     settings = load_settings(**options)
     # Asked here first, so that an unreachable broker is one line and not the log of a failing worker.
     asyncio.run(create_channels(settings))

@@ -1,0 +1,84 @@
+"""Shape of what tables remember of virality: nodes of cascades, shares, reproduction, histories of size and shape.
+
+Rows of `streams.measures`; their version lies in the envelope (`schemas.rows`). Each stays below
+`schemas.rows.ROW_BYTES_MAX`. Numbers of one width lie packed in bytes, little-endian.
+"""
+
+import msgspec
+
+
+class CascadeNodesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The nodes `256·chunk` … of one cascade in the order in which they came (`CascadeShape`); node 0 is the root.
+
+    `numbers` packs 8 bytes that stand for the id of each, `parents` the place of its parent in 2 (65,535: none),
+    `seconds` when it happened in 4 (since 2000-01-01), `flags` what else is known of it in 1. `beyond` counts the nodes
+    that came after the last that is kept; only the last chunk of all has any.
+    """
+
+    chunk: int
+    numbers: bytes
+    parents: bytes
+    seconds: bytes
+    flags: bytes
+    beyond: int = 0
+
+
+class FoldedSharesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """All shares before some place, as sums that can go on (`ExposureSums`).
+
+    `moments` packs the sums of the instants of the shares, and of followers times the powers 0, 1 and 2 of the instant
+    (milliseconds after the root), each in 16 bytes; `decays` floats of 8 bytes, as they stood at `last_ms`.
+    """
+
+    place: int
+    moments: bytes
+    decays: bytes
+    last_ms: int
+    imputed: int
+
+
+class SharesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The shares `256·chunk` … of one cascade in the order of time (`Infectiousness`); share 0 is the root itself.
+
+    `at` packs their instants in 8 bytes each (epoch milliseconds), `followers` how many saw them in 4, `imputed` has a
+    bit for each whose followers nobody told. `before` tells what came before the chunk, where that is forgotten.
+    """
+
+    chunk: int
+    at: bytes
+    followers: bytes
+    imputed: bytes
+    before: FoldedSharesRow | None = None
+
+
+class ReproductionRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What happened in those of 144 neighbouring steps in which something did (`Reproduction`)."""
+
+    steps: tuple[int, ...]
+    offspring: tuple[int, ...]
+    roots: tuple[int, ...]
+
+
+class OffspringRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Nodes of one cascade and their early children (`MaturedOffspring`): matured ones in sum, the others by minute."""
+
+    matured_nodes: int
+    matured_children: int
+    matured_before: int
+    minutes: tuple[int, ...]
+    nodes: tuple[int, ...]
+    children: tuple[int, ...]
+
+
+class HistogramRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Counts by the number of a bucket (`Histogram`), for the cascades of one bin of sizes."""
+
+    size_bin: int
+    buckets: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+class OverperformanceRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What the last 100 roots of one actor and kind had brought at each benchmark age, oldest first."""
+
+    interactions: tuple[tuple[int, ...], ...]
