@@ -1,6 +1,7 @@
 """Keep each conversation whole: whose it is, which topics it carries, and how big and deep its cascade grew."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.attributed import ADOPTED, BRAND, SEEDED, TopicLink
@@ -17,6 +18,7 @@ DEPTH_MAX = (1 << 20) - 1
 DISTANCE_UNKNOWN = (1 << 20) - 1
 
 _TREE_KINDS = frozenset(("post", "reply", "quote", "share"))
+_PASSING_ON = frozenset(("share", "like"))
 
 
 class Node(NamedTuple):
@@ -51,13 +53,17 @@ class Conversation:
         self.node_ids: list[str] = []
         self.changed_chunks: set[int] = set()
 
-    def add_node(self, node_id: str, packed: int) -> None:
-        """Remember a node, unless it is known or there are too many."""
-        if node_id not in self.nodes and len(self.node_ids) < NODES_MAX:
-            self.changed_chunks.add(len(self.node_ids) // NODES_PER_ROW)
+    def add_node(self, node_id: str, packed: int) -> bool:
+        """Remember a node unless there are too many; say whether it is a new one."""
+        if node_id in self.nodes:
+            return False
+        count = len(self.node_ids)
+        if count < NODES_MAX:
+            self.changed_chunks.add(count // NODES_PER_ROW)
             self.nodes[node_id] = packed
             self.node_ids.append(node_id)
-            self.row.nodes = len(self.node_ids)
+            self.row.nodes = count + 1
+        return True
 
     def nodes_row(self, chunk: int) -> NodesRow:
         """Return one row of nodes."""
@@ -173,6 +179,8 @@ def _started(at_ms: int) -> Conversation:
 
 def _mask_of(row: ConversationRow, topics: tuple[str, ...], *, network: str, matcher: Matcher) -> int:
     """Return the topics as bits, giving a bit to those that the conversation did not know yet."""
+    if topics == row.topics:
+        return (1 << len(topics)) - 1
     mask = 0
     for topic in topics:
         if topic not in row.topics:
@@ -195,67 +203,83 @@ def _mark_brand(row: ConversationRow, *, network: str, matcher: Matcher) -> None
 def _meet_root(row: ConversationRow, signal: Signal, *, is_root: bool, matcher: Matcher) -> None:
     """Learn who wrote the root, from the root itself or from a signal that names its author."""
     root_actor = signal.actor if is_root else signal.root_actor
-    if root_actor is not None and (row.root_actor is None or (is_root and not row.root_seen)):
+    if root_actor is not None and (row.root_actor is None or is_root):
         row.root_actor = root_actor
         _mark_brand(row, network=signal.network, matcher=matcher)
 
 
-def _parent_of(conversation: Conversation, signal: Signal, *, node_id: str, brand_root: bool) -> Node:
-    """Return what the signal is on: its parent if it is known, else the root."""
-    parent_id = signal.parent or (signal.post if signal.kind in ("share", "like") else None)
+def _parent_of(conversation: Conversation, signal: Signal, *, node_id: str) -> int:
+    """Return what the signal is on, packed: its parent if it is known, else the root."""
+    parent_id = signal.parent or (signal.post if signal.kind in _PASSING_ON else None)
     if parent_id is not None and parent_id != node_id:
         packed = conversation.nodes.get(parent_id)
         if packed is not None:
-            return Node.unpack(packed)
-    return Node(depth=0, distance=0 if brand_root else DISTANCE_UNKNOWN, mask=conversation.row.root_mask)
+            return packed
+    row = conversation.row
+    return row.root_mask << 40 | (0 if row.brand_mask else DISTANCE_UNKNOWN << 20)
 
 
 def _grow(
     conversation: Conversation, signal: Signal, root: str, own: tuple[str, ...], matcher: Matcher
 ) -> Attribution | None:
-    """Add one signal to its conversation and return what that tells."""
+    """Add one signal to its conversation and return what that tells.
+
+    This runs for every signal on a topic, so nodes stay packed here (`Node` says how).
+    """
     row = conversation.row
     node_id = node_of(signal)
     in_tree = signal.kind in _TREE_KINDS
     is_root = in_tree and node_id == root
-    _meet_root(row, signal, is_root=is_root, matcher=matcher)
-    own_mask = _mask_of(row, own, network=signal.network, matcher=matcher)
+    if not row.root_seen:
+        _meet_root(row, signal, is_root=is_root, matcher=matcher)
+    own_mask = _mask_of(row, own, network=signal.network, matcher=matcher) if own else 0
     author_topics = matcher.brand_topics(signal.network, signal.actor)
     if is_root:
         mask, depth = own_mask, 0
-        parent_distance = DISTANCE_UNKNOWN
+        distance = DISTANCE_UNKNOWN
         row.root_mask, row.root_seen = mask, True
     else:
         if not row.root_seen:
             # A root that was never seen is taken to carry what is said of its brand below it.
             row.root_mask |= own_mask & row.brand_mask
-        parent = _parent_of(conversation, signal, node_id=node_id, brand_root=bool(row.brand_mask))
-        goes_elsewhere = bool(signal.tags) and not own_mask and signal.kind not in ("share", "like")
-        mask = own_mask if goes_elsewhere else own_mask | parent.mask
-        depth = min(parent.depth + 1, DEPTH_MAX)
-        parent_distance = parent.distance
-    distance = 0 if author_topics else min(parent_distance + 1, DISTANCE_UNKNOWN)
+        parent = _parent_of(conversation, signal, node_id=node_id)
+        goes_elsewhere = signal.tags and not own_mask and signal.kind not in _PASSING_ON
+        mask = own_mask if goes_elsewhere else own_mask | parent >> 40
+        depth = min((parent & DEPTH_MAX) + 1, DEPTH_MAX)
+        distance = min((parent >> 20 & DISTANCE_UNKNOWN) + 1, DISTANCE_UNKNOWN)
+    if author_topics:
+        distance = 0
     if in_tree and signal.op == "create":
-        if not is_root and node_id not in conversation.nodes:
+        is_new = conversation.add_node(node_id, mask << 40 | distance << 20 | depth)
+        if is_new and not is_root:
             row.size += 1
-            row.depth = max(row.depth, depth)
-        conversation.add_node(node_id, Node(depth, distance, mask).pack())
+            if depth > row.depth:
+                row.depth = depth
     seeded_mask = row.brand_mask & row.root_mask
-    links = tuple(_links(row.topics, mask, seeded_mask, author_topics, distance))
-    return Attribution(links, row.size, row.depth) if links else None
+    on_mask = mask | seeded_mask
+    if not on_mask:
+        return None
+    links = _links(row.topics, on_mask, seeded_mask, author_topics, distance)
+    return Attribution(links, row.size, row.depth)
 
 
 def _links(
-    topics: tuple[str, ...], mask: int, seeded_mask: int, author_topics: tuple[str, ...], distance: int
-) -> Iterator[TopicLink]:
-    """Yield the lineage of the signal for each topic that it is on, in the conversation's order of topics."""
+    topics: tuple[str, ...], on_mask: int, seeded_mask: int, author_topics: tuple[str, ...], distance: int
+) -> tuple[TopicLink, ...]:
+    """Return the lineage of the signal for each topic that it is on, in the conversation's order of topics."""
     known_distance = distance if distance < DISTANCE_UNKNOWN else -1
+    links = []
     for bit, topic in enumerate(topics):
-        if (mask | seeded_mask) >> bit & 1:
+        if on_mask >> bit & 1:
             if topic in author_topics:
                 lineage = BRAND
             elif seeded_mask >> bit & 1:
                 lineage = SEEDED
             else:
                 lineage = ADOPTED
-            yield TopicLink(topic, lineage, known_distance)
+            links.append(_link(topic, lineage, known_distance))
+    return tuple(links)
+
+
+# Links are frozen, and few of them differ.
+_link = lru_cache(maxsize=4096)(TopicLink)

@@ -28,6 +28,8 @@ class RecentIds:
         self._chunks: dict[tuple[int, int], list[str]] = {}
         self._open: tuple[int, int] = (-1, 0)
         self._open_bytes = 0
+        self._open_chunk: list[str] = []
+        self._open_changed = False
         self._changed: set[tuple[int, int]] = set()
         self._oldest_bucket = -1
 
@@ -41,13 +43,14 @@ class RecentIds:
             return True
         self._at_ms[signal_id] = at_ms
         bucket = at_ms // self._bucket_ms
-        chunk = self._chunks.get(self._open)
-        if chunk is None or bucket != self._open[0] or self._open_bytes >= _CHUNK_BYTES_MAX:
+        if bucket != self._open[0] or self._open_bytes >= _CHUNK_BYTES_MAX:
             self._start_chunk(bucket)
-            chunk = self._chunks[self._open]
+        chunk = self._open_chunk
         chunk.append(signal_id)
         self._open_bytes += len(signal_id) * (1 if signal_id.isascii() else 4) + _AT_BYTES
-        self._changed.add(self._open)
+        if not self._open_changed:
+            self._open_changed = True
+            self._changed.add(self._open)
         if len(chunk) >= _CHUNK_IDS_MAX:
             self._open_bytes = _CHUNK_BYTES_MAX
         return False
@@ -55,7 +58,8 @@ class RecentIds:
     def _start_chunk(self, bucket: int) -> None:
         number = self._open[1] + 1 if bucket == self._open[0] else 0
         self._open, self._open_bytes = (bucket, number), 0
-        self._chunks[self._open] = []
+        self._open_chunk = self._chunks[self._open] = []
+        self._open_changed = False
         self._expire(bucket)
 
     def _expire(self, bucket: int) -> None:
@@ -86,6 +90,7 @@ class RecentIds:
                 at_ms = tuple(self._row_at_ms(signal_id, key[0]) for signal_id in ids)
                 rows.append((name, RecentIdsRow(ids=tuple(ids), at_ms=at_ms)))
         self._changed.clear()
+        self._open_changed = False
         return rows
 
     def _row_at_ms(self, signal_id: str, bucket: int) -> int:
@@ -102,6 +107,7 @@ class RecentIds:
                 self._at_ms[signal_id] = max(at_ms, self._at_ms.get(signal_id, 0))
             # The last chunk of the last bucket goes on where it was, unless it is full.
             self._open = (bucket, number)
+            self._open_chunk = self._chunks[self._open]
             full = len(row.ids) >= _CHUNK_IDS_MAX
             self._open_bytes = _CHUNK_BYTES_MAX if full else sum(len(signal_id.encode()) + _AT_BYTES for signal_id in row.ids)
             self._oldest_bucket = bucket

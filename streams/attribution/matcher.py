@@ -7,6 +7,7 @@ there are; one that hits filters its spans, once per segment of event time in wh
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -38,6 +39,7 @@ def key_of(record: TopicRecord) -> str:
     return f"{record.brand}/{record.topic}"
 
 
+@lru_cache(maxsize=65_536)
 def fold_account(name: str) -> str:
     """Return the name of an account in the form in which two are compared: casefolded, without `@` before it.
 

@@ -18,15 +18,27 @@ class Stamped(Protocol):
 
 
 Item = TypeVar("Item", bound=Stamped)
+Told = TypeVar("Told", bound=Stamped, covariant=True)
 
 
-class Packet(Protocol[Item]):
+class Packet(Protocol[Told]):
     """What an origin tells: the items with `after` < stamp <= `upto`, in stamp order."""
 
-    origin: int
-    after: Position
-    upto: Position
-    items: Sequence[Item]
+    @property
+    def origin(self) -> int:
+        """The partition of the step before that tells it."""
+
+    @property
+    def after(self) -> Position:
+        """The position up to which the origin had told before."""
+
+    @property
+    def upto(self) -> Position:
+        """The position up to which it has told now."""
+
+    @property
+    def items(self) -> Sequence[Told]:
+        """What lies between."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -40,7 +40,7 @@ DAY = {"24h": DAY_PANES}
 OPEN_ACTORS_MAX = 1_500
 """Actors of the open pane kept by name; more are handed to the measures before the pane ends, so that its row stays
 small."""
-CASCADES_MAX = 512
+CASCADES_MAX = 128
 CASCADES_KEPT = 64
 CASCADES_TOLD = 5
 

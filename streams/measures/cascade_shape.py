@@ -1,0 +1,387 @@
+"""Follow the shape of one cascade as it grows: size, depth, breadth, structural virality, in any order of arrival."""
+
+from array import array
+from collections.abc import Iterable
+from struct import pack, unpack
+from typing import Literal, NamedTuple
+
+from schemas.signal import AT_MS_MIN
+from schemas.virality_rows import CascadeNodesRow
+from streams.measures.node_index import NodeIndex, number_of
+from streams.measures.tree_sums import NO_PLACE, ROOT, TreeSums
+
+NODES_MAX = 50_000
+"""Nodes kept of one cascade (MEASURES.md §5)."""
+NODES_PER_ROW = 256
+
+Edge = Literal["observed", "inferred", "star"]
+EDGES: tuple[Edge, ...] = ("observed", "inferred", "star")
+"""How an edge is known: told by the network; guessed; or from a network that names the root alone. Least sure last."""
+Refusal = Literal["self_parent", "cycle"]
+
+# What a row keeps of a node: the provenance of its edge as an index into EDGES, and:
+_PROVENANCE = 0b11
+_MISSING = 1 << 2  # Named as a parent, but not seen.
+_PROMOTED = 1 << 3  # A part of the tree although it was not seen.
+_DELETED = 1 << 4
+_UNDONE = 1 << 5
+_REFUSED = 1 << 6  # The edge that was given for it was refused.
+
+_SECONDS_MAX = 2**32 - 1
+
+
+class Added(NamedTuple):
+    """What adding a node told.
+
+    `place` is its number in the cascade, -1 where the cascade is full. `edges` are the pairs (child, parent) of places
+    whose second end was seen with this node: the node below its parent, and what waited for the node below it. Each is
+    told once. `refused` says why the edge that was given, or another one of the circle that it would have closed, does
+    not count.
+    """
+
+    place: int
+    edges: tuple[tuple[int, int], ...] = ()
+    refused: Refusal | None = None
+
+
+class Shape(NamedTuple):
+    """The cascade as it is now.
+
+    `size` counts the nodes that were seen and not undone, the root included; `waiting` those that do not hang from the
+    root yet and are in none of the other numbers. `nodes` is the number of nodes of the tree, `depth` the longest way
+    from its root, `breadth` the most nodes of one depth: undone and deleted ones too, for they carried the cascade on.
+    `structural_virality` is None below two nodes. Of a `truncated` cascade only `size` goes on. `edge` is the least
+    sure provenance of any edge.
+    """
+
+    size: int
+    nodes: int
+    depth: int
+    breadth: int
+    structural_virality: float | None
+    waiting: int
+    truncated: bool
+    root_missing: bool
+    edge: Edge
+
+
+class CascadeShape:
+    """One cascade: nodes (posts, replies, quotes, shares; never likes) below a root that is known by its id.
+
+    Structural virality is the mean distance of two nodes; `TreeSums` has the formula and what it costs. A node that
+    comes before its parent waits, with all that is below it, and is attached later: the order of arrival does not
+    matter. While nobody has seen the root, all wait, until it comes or is given up (`promote`). Edges that close a
+    circle are cut at the node whose id has the smallest number, which then hangs from the root, as does a node that is
+    its own parent.
+
+    >>> shape = CascadeShape("root")
+    >>> for node, parent in (("root", None), ("b", "a"), ("a", "root"), ("c", "b")):
+    ...     added = shape.add(node, parent, at_ms=1_500_000_000_000)
+    >>> reading = shape.read()
+    >>> reading.size, reading.depth, reading.breadth, round(reading.structural_virality, 4)
+    (4, 3, 1, 1.6667)
+    """
+
+    __slots__ = (
+        "_beyond",
+        "_changed",
+        "_index",
+        "_inferred",
+        "_seconds",
+        "_seen",
+        "_star",
+        "_tree",
+        "_uncounted",
+        "_unseen",
+    )
+
+    def __init__(self, root_id: str) -> None:
+        self._index = NodeIndex()
+        self._tree = TreeSums()
+        self._seconds = array("I")
+        # Nodes beyond the last that is kept; a bit for each chunk that changed.
+        self._beyond = self._changed = 0
+        # Nodes that were seen, and edges by provenance as far as it is asked for.
+        self._seen = self._inferred = self._star = 0
+        # Attached nodes that are not in the size, and those that were not seen.
+        self._uncounted = self._unseen = 0
+        self._append(number_of(root_id), _MISSING, AT_MS_MIN)
+        self._count(self._tree.attach_root())
+        self._changed = 0
+
+    def __len__(self) -> int:
+        """Return how many places there are, those of missing nodes included."""
+        return len(self._seconds)
+
+    @property
+    def chunks(self) -> int:
+        """In how many rows the cascade lies: numbers 0 to this."""
+        return -(-len(self) // NODES_PER_ROW)
+
+    # --- growing ------------------------------------------------------------------------------------------------------
+
+    def add(self, node_id: str, parent_id: str | None, *, at_ms: int, edge: Edge = "observed") -> Added:
+        """Take in a node; one that was seen already changes nothing.
+
+        Without a parent it hangs from the root, as inferred unless it is said to be a star; the parent of the root is
+        left aside. A full cascade counts the node in its size and forgets it.
+        """
+        number = number_of(node_id)
+        place = self._index.find(number)
+        if place >= 0:
+            if not self._tree.flags(place) & _MISSING:
+                return Added(place)
+            self._meet(place, at_ms)
+        elif len(self._seconds) >= NODES_MAX:
+            self._beyond += 1
+            self._touch(NODES_MAX - 1)
+            return Added(-1)
+        self._seen += 1
+        if place == ROOT:
+            return Added(ROOT, self._edges_below(ROOT))
+        if parent_id is None:
+            parent, edge = ROOT, "star" if edge == "star" else "inferred"
+        else:
+            parent = self._index.find(number_of(parent_id))
+        if place < 0 <= parent and self._tree.is_attached(parent):
+            return self._add_leaf(number, parent, at_ms, edge)
+        if place < 0:
+            place = self._append(number, 0, at_ms)
+        if parent < 0 and parent_id is not None:
+            parent, edge = (place, edge) if parent_id == node_id else self._await(parent_id, edge)
+        refused = self._hang(place, parent, edge)
+        return Added(place, self._edges_at(place), refused)
+
+    def _add_leaf(self, number: int, parent: int, at_ms: int, edge: Edge) -> Added:
+        """Take in a new node whose parent is attached: what nearly all of them are."""
+        self._index.append(number)
+        self._seconds.append(_second_of(at_ms))
+        flags = EDGES.index(edge)
+        place = self._tree.add_leaf(parent, flags)
+        if flags:
+            self._count_edge(flags, 1)
+        self._touch(place)
+        return Added(place, () if self._tree.flags(parent) & _MISSING else ((place, parent),))
+
+    def _await(self, parent_id: str, edge: Edge) -> tuple[int, Edge]:
+        """Return a place where an unknown parent is missing; the root, by inference, where there is no room for it."""
+        if len(self._seconds) >= NODES_MAX:
+            return ROOT, "inferred"
+        return self._append(number_of(parent_id), _MISSING, AT_MS_MIN), edge
+
+    def _append(self, number: int, flags: int, at_ms: int) -> int:
+        self._index.append(number)
+        self._seconds.append(_second_of(at_ms))
+        place = self._tree.add(flags)
+        self._touch(place)
+        return place
+
+    def _touch(self, place: int) -> None:
+        self._changed |= 1 << place // NODES_PER_ROW
+
+    def _meet(self, place: int, at_ms: int) -> None:
+        """See a node that was missing; one that hung from the root for the time being is taken off again."""
+        flags = self._tree.flags(place)
+        self._tree.set_flags(place, flags & ~(_MISSING | _PROMOTED | _PROVENANCE))
+        self._seconds[place] = _second_of(at_ms)
+        self._touch(place)
+        if place == ROOT:
+            self._unseen -= 1
+        elif flags & _PROMOTED:
+            self._count_edge(flags, -1)
+            self._uncounted = self._unseen = 0
+            self._count(self._tree.hang_nowhere(place))
+
+    def _hang(self, place: int, parent: int, edge: Edge) -> Refusal | None:
+        """Hang a node that was seen from its parent, or from the root where that cannot be."""
+        tree = self._tree
+        if parent == place:
+            self._link(place, ROOT, "inferred", _REFUSED)
+            return "self_parent"
+        if tree.has_children(place) and not tree.is_attached(parent) and tree.topmost(parent) == place:
+            self._break_circle(place, parent, edge)
+            return "cycle"
+        self._link(place, parent, edge)
+        return None
+
+    def _link(self, place: int, parent: int, edge: Edge, flag: int = 0) -> None:
+        flags = self._tree.flags(place) | EDGES.index(edge) | flag
+        self._tree.set_flags(place, flags)
+        self._count_edge(flags, 1)
+        self._touch(place)
+        self._count(self._tree.hang(place, parent=parent))
+
+    def _break_circle(self, place: int, parent: int, edge: Edge) -> None:
+        """Hang a node that would close a circle, and cut the circle where any order of arrival would have cut it."""
+        numbers, tree = self._index.numbers, self._tree
+        cut, node = place, parent
+        while node != place:
+            if numbers[node] < numbers[cut]:
+                cut = node
+            node = tree.parent(node)
+        if cut != place:
+            flags = tree.flags(cut)
+            self._count_edge(flags, -1)
+            tree.set_flags(cut, flags & ~_PROVENANCE)
+            tree.cut(cut)
+            self._link(place, parent, edge)
+        self._link(cut, ROOT, "inferred", _REFUSED)
+
+    def _count_edge(self, flags: int, by: int) -> None:
+        provenance = EDGES[flags & _PROVENANCE]
+        if provenance == "star":
+            self._star += by
+        elif provenance == "inferred":
+            self._inferred += by
+
+    def _count(self, attached: list[int]) -> None:
+        """Note what those that came to be attached say of size."""
+        for place in attached:
+            flags = self._tree.flags(place)
+            if flags & (_MISSING | _UNDONE):
+                self._unseen += bool(flags & _MISSING)
+                self._uncounted += _is_uncounted(place, flags)
+
+    def _edges_at(self, place: int) -> tuple[tuple[int, int], ...]:
+        parent = self._tree.parent(place)
+        above = () if self._tree.flags(parent) & _MISSING else ((place, parent),)
+        return above + self._edges_below(place) if self._tree.has_children(place) else above
+
+    def _edges_below(self, place: int) -> tuple[tuple[int, int], ...]:
+        tree = self._tree
+        return tuple((child, place) for child in tree.children(place) if not tree.flags(child) & _MISSING)
+
+    # --- giving up, deleting, undoing ---------------------------------------------------------------------------------
+
+    def promote(self, node_id: str) -> bool:
+        """Stop waiting for a node that was named but never seen; return whether there was one.
+
+        The root then counts as if it had been seen, with `root_missing`. Another node hangs from the root, as inferred,
+        with what waited for it: a node of the tree, but not of the size. Should it be seen after all, it moves to where
+        it belongs, which costs O(nodes) once.
+        """
+        place = self._index.find(number_of(node_id))
+        if place < 0 or self._tree.flags(place) & (_MISSING | _PROMOTED) != _MISSING:
+            return False
+        self._tree.set_flags(place, self._tree.flags(place) | _PROMOTED)
+        self._touch(place)
+        if place != ROOT:
+            self._link(place, ROOT, "inferred")
+        return True
+
+    def delete(self, node_id: str) -> bool:
+        """Leave a node as a tombstone: it goes on to count and to carry what is below it. False if it is not known."""
+        return self._mark(node_id, _DELETED)
+
+    def undo(self, node_id: str) -> bool:
+        """Take a node out of the size and leave it in the tree, for others came by it. False if it is not known."""
+        return self._mark(node_id, _UNDONE)
+
+    def _mark(self, node_id: str, flag: int) -> bool:
+        place = self._index.find(number_of(node_id))
+        if place < 0:
+            return False
+        flags = self._tree.flags(place)
+        if not flags & flag:
+            self._tree.set_flags(place, flags | flag)
+            self._touch(place)
+            if self._tree.is_attached(place):
+                self._uncounted += _is_uncounted(place, flags | flag) - _is_uncounted(place, flags)
+        return True
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def read(self) -> Shape:
+        """Return the shape as it is now, in O(1)."""
+        tree, root_flags = self._tree, self._tree.flags(ROOT)
+        edge: Edge = "star" if self._star else "inferred" if self._inferred else "observed"
+        if root_flags & (_MISSING | _PROMOTED) == _MISSING:
+            return Shape(0, 0, 0, 0, None, self._seen + self._beyond, self._beyond > 0, True, edge)
+        return Shape(
+            size=tree.nodes - self._uncounted + self._beyond,
+            nodes=tree.nodes,
+            depth=tree.max_depth(),
+            breadth=tree.breadth,
+            structural_virality=tree.structural_virality(),
+            waiting=self._seen - (tree.nodes - self._unseen),
+            truncated=self._beyond > 0,
+            root_missing=bool(root_flags & _MISSING),
+            edge=edge,
+        )
+
+    def find(self, node_id: str) -> int:
+        """Return the place of a node, -1 where it is neither known nor named as a parent."""
+        return self._index.find(number_of(node_id))
+
+    def is_seen(self, place: int) -> bool:
+        """Return whether the node at a place was seen, not only named as a parent."""
+        return not self._tree.flags(place) & _MISSING
+
+    def parent_of(self, place: int) -> int | None:
+        """Return the place of the node that another hangs from; None for the root and while it is not known."""
+        parent = self._tree.parent(place)
+        return None if parent == NO_PLACE else parent
+
+    def depth_of(self, place: int) -> int | None:
+        """Return the depth of a node, the root's being 0; None while it waits."""
+        return self._tree.depth(place) if self._tree.is_attached(place) else None
+
+    def at_ms_of(self, place: int) -> int:
+        """Return when a node that was seen happened, rounded down to a second."""
+        return self._seconds[place] * 1_000 + AT_MS_MIN
+
+    # --- remembering --------------------------------------------------------------------------------------------------
+
+    def changed_rows(self) -> list[tuple[int, CascadeNodesRow]]:
+        """Return (chunk of 256 nodes, its row) for the chunks that changed since last time; `chunks` rows in all."""
+        rows, chunk = [], 0
+        while self._changed >> chunk:
+            if self._changed >> chunk & 1:
+                rows.append((chunk, self._row(chunk)))
+            chunk += 1
+        self._changed = 0
+        return rows
+
+    def _row(self, chunk: int) -> CascadeNodesRow:
+        first = chunk * NODES_PER_ROW
+        end = min(first + NODES_PER_ROW, len(self))
+        n = end - first
+        return CascadeNodesRow(
+            chunk=chunk,
+            numbers=pack(f"<{n}Q", *self._index.numbers[first:end]),
+            parents=pack(f"<{n}H", *self._tree.parents(first, end)),
+            seconds=pack(f"<{n}I", *self._seconds[first:end]),
+            flags=bytes(self._tree.flags(place) for place in range(first, end)),
+            beyond=self._beyond if end == NODES_MAX else 0,
+        )
+
+    def restore(self, rows: Iterable[CascadeNodesRow]) -> None:
+        """Take up the rows of earlier `changed_rows` of a cascade with the same root, in any order; O(nodes)."""
+        held = sorted(rows, key=lambda row: row.chunk)
+        if not held:
+            return
+        sizes = [len(row.flags) for row in held]
+        flags = b"".join(row.flags for row in held)
+        parents, self._index, self._seconds = array("H"), NodeIndex(), array("I")
+        numbers = array("Q")
+        for n, row in zip(sizes, held, strict=True):
+            numbers.extend(unpack(f"<{n}Q", row.numbers))
+            parents.extend(unpack(f"<{n}H", row.parents))
+            self._seconds.extend(unpack(f"<{n}I", row.seconds))
+        self._index.extend(numbers)
+        self._beyond = held[-1].beyond
+        self._seen = sum(not flag & _MISSING for flag in flags)
+        self._inferred = self._star = self._uncounted = self._unseen = self._changed = 0
+        for parent, flag in zip(parents, flags, strict=True):
+            if parent != NO_PLACE:
+                self._count_edge(flag, 1)
+        self._count(self._tree.restore(parents, flags))
+
+
+def _is_uncounted(place: int, flags: int) -> int:
+    """Return 1 for an attached node that is not in the size; the root is in it even if it is only promoted."""
+    return int(bool(flags & _UNDONE or (flags & _MISSING and place != ROOT)))
+
+
+def _second_of(at_ms: int) -> int:
+    return min(max((at_ms - AT_MS_MIN) // 1_000, 0), _SECONDS_MAX)

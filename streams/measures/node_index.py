@@ -1,0 +1,90 @@
+"""Find the place of a node by its id, at ten to fourteen bytes a node."""
+
+from array import array
+from hashlib import blake2b
+
+SCANNED_MAX = 16
+"""Up to so many nodes are looked through one by one: a table would be larger than they are."""
+
+
+def number_of(node_id: str) -> int:
+    """Return the 64 bits that stand for an id, the same in every process.
+
+    Two of 50,000 nodes of one cascade share a number with a chance of 7 in 100,000 million.
+
+    >>> number_of("post:1") == number_of("post:1") != number_of("post:2")
+    True
+    """
+    return int.from_bytes(blake2b(node_id.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+
+
+class NodeIndex:
+    """Places 0, 1, 2 … of numbers (`number_of`), in the order in which they came; `limit` below 65,536.
+
+    The numbers lie in one array; an open hash table of 16-bit places (Knuth, The Art of Computer Programming 6.4,
+    linear probing), between a third and two thirds full, leads to them.
+
+    >>> index = NodeIndex()
+    >>> index.append(70), index.append(90), index.find(90), index.find(5)
+    (0, 1, 1, -1)
+    """
+
+    __slots__ = ("_table", "numbers")
+
+    def __init__(self) -> None:
+        self.numbers = array("Q")
+        # Empty until there are enough nodes to need it; then places + 1, or 0 where nothing lies.
+        self._table = array("H")
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def find(self, number: int) -> int:
+        """Return the place of a number, -1 where it is not known."""
+        table, numbers = self._table, self.numbers
+        if not table:
+            return numbers.index(number) if number in numbers else -1
+        mask = len(table) - 1
+        slot = number & mask
+        while place := table[slot]:
+            if numbers[place - 1] == number:
+                return place - 1
+            slot = (slot + 1) & mask
+        return -1
+
+    def append(self, number: int) -> int:
+        """Take in a number that is not known yet and return its place."""
+        place = len(self.numbers)
+        self.numbers.append(number)
+        table = self._table
+        if table:
+            if 3 * (place + 1) > 2 * len(table):
+                self._rebuild()
+            else:
+                self._enter(table, number, place)
+        elif place >= SCANNED_MAX:
+            self._rebuild()
+        return place
+
+    @staticmethod
+    def _enter(table: "array[int]", number: int, place: int) -> None:
+        mask = len(table) - 1
+        slot = number & mask
+        while table[slot]:
+            slot = (slot + 1) & mask
+        table[slot] = place + 1
+
+    def extend(self, numbers: "array[int]") -> None:
+        """Take in numbers that are not known yet, in their order."""
+        self.numbers.extend(numbers)
+        if len(self.numbers) > SCANNED_MAX:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        slots = 2 * SCANNED_MAX
+        while 3 * len(self.numbers) > 2 * slots:
+            slots *= 2
+        table = array("H", bytes(2 * slots))
+        for place, number in enumerate(self.numbers):
+            self._enter(table, number, place)
+        self._table = table

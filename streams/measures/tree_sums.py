@@ -1,0 +1,293 @@
+"""Keep the sums over a growing tree that give its structural virality, for subtrees that come in any order."""
+
+from array import array
+
+from streams.measures.path_sizes import PathSizes
+
+PLACES_MAX = 65_534
+"""Places fit in 16 bits, one value of which says that there is none."""
+WALKED_DEPTH_MAX = 64
+"""Up to this depth ancestors are visited one by one; a deeper tree uses `PathSizes`."""
+
+NO_PLACE = 0xFFFF
+ROOT = 0
+
+# A node is six numbers of 16 bits in one array. `_DEPTH` of a node that does not hang from the root is instead the
+# place of some ancestor: the way up to the topmost one, shortened whenever it is walked (union-find).
+_PARENT, _DEPTH, _SIZE, _CHILD, _SIBLING, _FLAGS = range(6)
+_WIDTH = 6
+_ATTACHED = 1 << 8
+
+
+class TreeSums:
+    """A tree of places 0 (the root), 1, 2 …, and beside it the subtrees that wait for a way to the root.
+
+    With s_e the size of the subtree below an edge, A = Σ depth and B = Σ s_e², the distances of all pairs of the n
+    nodes sum to W = n·A − B: s_e(n − s_e) pairs lie across an edge, and A = Σ s_e. Structural virality is their mean,
+
+        ν = 2W/(n(n − 1)).
+
+    A leaf below depth k adds k + 1 to A; each edge above it adds 2s + 1 to B and 1 to its s; its own edge adds 1 to B.
+    A subtree of m nodes adds 2ms + m² at each edge above it. All in integers.
+
+    Cost per node: O(depth) up to depth 64; in a deeper tree O(log n), amortised (`PathSizes`). A waiting subtree costs
+    nothing until it is attached, once.
+
+    Source: Goel, Anderson, Hofman & Watts 2016, "The Structural Virality of Online Diffusion", Management Science
+    62(1):180-196.
+
+    >>> tree = TreeSums()
+    >>> [tree.add() for _ in range(4)]
+    [0, 1, 2, 3]
+    >>> tree.attach_root(), tree.hang(3, parent=2), tree.hang(2, parent=1), tree.hang(1, parent=0)
+    ([0], [], [], [1, 2, 3])
+    >>> tree.structural_virality() == (1 + 2 + 3 + 1 + 2 + 1) / 6
+    True
+    """
+
+    __slots__ = ("_levels", "_links", "_paths", "_sum_depth", "_sum_squares", "breadth", "nodes")
+
+    def __init__(self) -> None:
+        self._links = array("H")
+        self._forget()
+
+    def _forget(self) -> None:
+        self.nodes = 0
+        self.breadth = 0
+        self._sum_depth = 0
+        self._sum_squares = 0
+        self._levels = array("H")
+        self._paths: PathSizes | None = None
+
+    def __len__(self) -> int:
+        """Return how many places there are."""
+        return len(self._links) // _WIDTH
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
+    def add(self, flags: int = 0) -> int:
+        """Make a place that hangs from nothing, with flags of the caller (8 bits), and return it."""
+        place = len(self._links) // _WIDTH
+        self._links.extend((NO_PLACE, place, 1, NO_PLACE, NO_PLACE, flags))
+        return place
+
+    def flags(self, place: int) -> int:
+        """Return the caller's flags of a place."""
+        return self._links[place * _WIDTH + _FLAGS] & 0xFF
+
+    def set_flags(self, place: int, flags: int) -> None:
+        """Set the caller's flags of a place."""
+        at = place * _WIDTH + _FLAGS
+        self._links[at] = self._links[at] & _ATTACHED | flags
+
+    def parent(self, place: int) -> int:
+        """Return what a place hangs from, NO_PLACE where it hangs from nothing."""
+        return self._links[place * _WIDTH + _PARENT]
+
+    def is_attached(self, place: int) -> bool:
+        """Return whether a place hangs from the root."""
+        return self._links[place * _WIDTH + _FLAGS] >= _ATTACHED
+
+    def depth(self, place: int) -> int:
+        """Return the depth of a place that is attached, the root's being 0."""
+        return self._links[place * _WIDTH + _DEPTH]
+
+    def has_children(self, place: int) -> bool:
+        """Return whether anything hangs from a place."""
+        return self._links[place * _WIDTH + _CHILD] != NO_PLACE
+
+    def children(self, place: int) -> list[int]:
+        """Return what hangs from a place, in the order of places."""
+        links, found = self._links, []
+        child = links[place * _WIDTH + _CHILD]
+        while child != NO_PLACE:
+            found.append(child)
+            child = links[child * _WIDTH + _SIBLING]
+        return sorted(found)
+
+    def topmost(self, place: int) -> int:
+        """Return the place above a waiting one that hangs from nothing, halving the way that leads there."""
+        links = self._links
+        while (above := links[place * _WIDTH + _DEPTH]) != place:
+            beyond = links[above * _WIDTH + _DEPTH]
+            links[place * _WIDTH + _DEPTH] = beyond
+            place = beyond
+        return place
+
+    # --- growing ------------------------------------------------------------------------------------------------------
+
+    def add_leaf(self, parent: int, flags: int = 0) -> int:
+        """Make a place that hangs from an attached one, and return it: `add` and `hang` in one, for what is common."""
+        links, levels = self._links, self._levels
+        place = len(links) // _WIDTH
+        above = parent * _WIDTH
+        depth = links[above + _DEPTH] + 1
+        links.extend((parent, depth, 1, NO_PLACE, links[above + _CHILD], flags | _ATTACHED))
+        links[above + _CHILD] = place
+        self._sum_depth += depth
+        self._sum_squares += 1
+        if depth == len(levels):
+            levels.append(0)
+        breadth = levels[depth] = levels[depth] + 1
+        if breadth > self.breadth:
+            self.breadth = breadth
+        if self._paths is not None:
+            self._paths.add(place, parent=parent, size=1)
+        if parent != ROOT:
+            self._raise_sizes(parent, by=1)
+        elif self._paths is not None:
+            self._paths.raise_path(ROOT, by=1)
+        self.nodes += 1
+        if depth > WALKED_DEPTH_MAX and self._paths is None:
+            self._use_paths()
+        return place
+
+    def hang(self, place: int, *, parent: int) -> list[int]:
+        """Hang a place that hangs from nothing below another; return the places that this attached to the root."""
+        self._link(place, parent)
+        if not self.is_attached(parent):
+            self._links[place * _WIDTH + _DEPTH] = parent
+            return []
+        return self._attach(place, self._links[parent * _WIDTH + _DEPTH] + 1)
+
+    def _link(self, place: int, parent: int) -> None:
+        links = self._links
+        links[place * _WIDTH + _PARENT] = parent
+        links[place * _WIDTH + _SIBLING] = links[parent * _WIDTH + _CHILD]
+        links[parent * _WIDTH + _CHILD] = place
+
+    def cut(self, place: int) -> None:
+        """Take a waiting place off what it hangs from; what leads upwards from it is wrong until it is hung again."""
+        links = self._links
+        at = links[place * _WIDTH + _PARENT] * _WIDTH + _CHILD
+        while links[at] != place:
+            at = links[at] * _WIDTH + _SIBLING
+        links[at] = links[place * _WIDTH + _SIBLING]
+        links[place * _WIDTH + _PARENT] = NO_PLACE
+
+    def attach_root(self) -> list[int]:
+        """Let the tree begin at place 0; return the places that hang from it."""
+        return self._attach(ROOT, 0)
+
+    def _attach(self, top: int, depth: int) -> list[int]:
+        """Take a place into the tree, with all that is below it, and return them."""
+        self._links[top * _WIDTH + _DEPTH] = depth
+        nodes = [top]
+        if self._links[top * _WIDTH + _CHILD] == NO_PLACE:
+            squares = 1
+            self._enter(top)
+        else:
+            squares = self._gather(nodes)
+        if self._paths is not None:
+            links = self._links
+            self._paths.fill((n, links[n * _WIDTH + _PARENT], links[n * _WIDTH + _SIZE]) for n in nodes)
+        if top != ROOT:
+            self._sum_squares += squares
+            self._raise_sizes(self._links[top * _WIDTH + _PARENT], by=len(nodes))
+        self.nodes += len(nodes)
+        if self._paths is None and len(self._levels) > WALKED_DEPTH_MAX + 1:
+            self._use_paths()
+        return nodes
+
+    def _gather(self, nodes: list[int]) -> int:
+        """Enter the subtree of the one place in `nodes`, add its other places to them, and return its Σ s²."""
+        links = self._links
+        for node in nodes:
+            self._enter(node)
+            depth_below = links[node * _WIDTH + _DEPTH] + 1
+            child = links[node * _WIDTH + _CHILD]
+            while child != NO_PLACE:
+                links[child * _WIDTH + _DEPTH] = depth_below
+                nodes.append(child)
+                child = links[child * _WIDTH + _SIBLING]
+        squares = 0
+        for node in reversed(nodes):
+            size = links[node * _WIDTH + _SIZE]
+            squares += size * size
+            if node != nodes[0]:
+                links[links[node * _WIDTH + _PARENT] * _WIDTH + _SIZE] += size
+        # The root has no edge above it; its own size is that of the tree.
+        if nodes[0] == ROOT:
+            self._sum_squares = squares - links[_SIZE] ** 2
+        return squares
+
+    def _enter(self, node: int) -> None:
+        """Count a node that has come to be attached, its depth being set."""
+        at = node * _WIDTH
+        self._links[at + _FLAGS] |= _ATTACHED
+        depth, levels = self._links[at + _DEPTH], self._levels
+        self._sum_depth += depth
+        if depth == len(levels):
+            levels.append(0)
+        breadth = levels[depth] = levels[depth] + 1
+        if breadth > self.breadth:
+            self.breadth = breadth
+
+    def _raise_sizes(self, place: int, *, by: int) -> None:
+        """Add nodes to the sizes of a place and of those above it."""
+        if self._paths is not None:
+            total, count = self._paths.raise_path(place, by=by)
+            # The root is on the way too; its size, that of the tree, belongs to no edge.
+            self._sum_squares += 2 * by * (total - self.nodes) + by * by * (count - 1)
+            return
+        links, squares = self._links, 0
+        while place != ROOT:
+            at = place * _WIDTH
+            size = links[at + _SIZE]
+            squares += (2 * size + by) * by
+            links[at + _SIZE] = size + by
+            place = links[at + _PARENT]
+        self._sum_squares += squares
+
+    def _use_paths(self) -> None:
+        links = self._links
+        self._paths = PathSizes()
+        self._paths.add(ROOT, parent=-1, size=self.nodes)
+        self._paths.fill(
+            (place, links[place * _WIDTH + _PARENT], links[place * _WIDTH + _SIZE])
+            for place in range(1, len(self))
+            if links[place * _WIDTH + _FLAGS] >= _ATTACHED
+        )
+
+    def replant(self) -> list[int]:
+        """Derive everything anew from who hangs from whom, O(places); return the places that hang from the root."""
+        self._forget()
+        links, width = self._links, _WIDTH
+        for place in range(len(self)):
+            at = place * width
+            links[at + _DEPTH], links[at + _SIZE] = place, 1
+            links[at + _CHILD] = links[at + _SIBLING] = NO_PLACE
+            links[at + _FLAGS] &= 0xFF
+        for place in range(len(self)):
+            parent = links[place * width + _PARENT]
+            if parent != NO_PLACE:
+                self._link(place, parent)
+                links[place * width + _DEPTH] = parent
+        return self.attach_root()
+
+    def hang_nowhere(self, place: int) -> list[int]:
+        """Take a place off what it hangs from, attached or not, at the cost of `replant`."""
+        self._links[place * _WIDTH + _PARENT] = NO_PLACE
+        return self.replant()
+
+    # --- asking and remembering ---------------------------------------------------------------------------------------
+
+    def max_depth(self) -> int:
+        """Return the longest way from the root, in edges."""
+        return len(self._levels) - 1
+
+    def structural_virality(self) -> float | None:
+        """Return ν, None below two nodes."""
+        n = self.nodes
+        return 2 * (n * self._sum_depth - self._sum_squares) / (n * (n - 1)) if n > 1 else None
+
+    def parents(self, first: int, end: int) -> "array[int]":
+        """Return what the places from `first` up to `end` hang from."""
+        return self._links[first * _WIDTH + _PARENT : end * _WIDTH + _PARENT : _WIDTH]
+
+    def restore(self, parents: "array[int]", flags: bytes) -> list[int]:
+        """Take up the places of earlier `parents` and `flags` and return those that hang from the root."""
+        self._links = array("H")
+        for parent, flag in zip(parents, flags, strict=True):
+            self._links.extend((parent, 0, 1, NO_PLACE, NO_PLACE, flag))
+        return self.replant()
