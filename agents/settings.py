@@ -1,14 +1,17 @@
-"""Everything that can be set about an installation, from `OVERGROWTH_*` in the environment, with defaults."""
+"""Everything that can be set about an installation: from flags, `OVERGROWTH_*` in the environment, or a file."""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from streams.documents import DocumentError, nearest, read_document, shown
 from streams.networks import NETWORKS
 
 PREFIX = "OVERGROWTH_"
+FILE_VARIABLE = "OVERGROWTH_SETTINGS"
 DAY_MS = 86_400_000
 
 
@@ -64,12 +67,15 @@ NAMESPACE_LENGTH_MAX = 100
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Return the settings of an environment; `overrides` that are not None go before it. Raises `SettingsError`.
+    """Return the settings: `overrides` that are not None go first, then the environment, then a file, then defaults.
+
+    The file is a YAML mapping of the fields' names; `OVERGROWTH_SETTINGS` names it. Raises `SettingsError`.
 
     >>> load_settings({"OVERGROWTH_PARTITIONS": "8"}, namespace="replay").group
     'overgrowth-replay'
     """
     environment = os.environ if environment is None else environment
+    held = _read_file(environment.get(FILE_VARIABLE))
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(Settings):
         name = field.name
@@ -78,11 +84,30 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any
             given = environment.get(PREFIX + name.upper())
             if given is not None and name == "raw_networks":
                 given = [part.strip() for part in given.split(",") if part.strip()]
+        if given is None:
+            given = held.get(name)
         if given is not None:
             values[name] = _converted(name, given, field.type)
     settings = Settings(**values)
     _check_namespace(settings.namespace)
     return settings
+
+
+def _read_file(path: str | None) -> dict[str, Any]:
+    """Return what a settings file says; nothing where none is named."""
+    if not path:
+        return {}
+    try:
+        held = read_document(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, DocumentError) as error:
+        raise SettingsError(f"settings: expected {FILE_VARIABLE} to name a YAML file, got {path}: {error}") from None
+    if not isinstance(held, dict):
+        raise SettingsError(f"settings: expected a mapping of settings in {path}, got {shown(held)}")
+    for name in held:
+        if name not in Settings.__struct_fields__:
+            hint = nearest(str(name), Settings.__struct_fields__)
+            raise SettingsError(f"settings: expected the name of a setting in {path}, got {shown(name)}; {hint}")
+    return held
 
 
 def _converted(name: str, given: Any, kind: Any) -> Any:
