@@ -23,7 +23,7 @@ REASONS: tuple[Reason, ...] = (
 PAYLOAD_BYTES_MAX = 4096
 
 
-class Place(msgspec.Struct, omit_defaults=True):
+class Place(msgspec.Struct):
     """Where a payload lies: a channel with partition and offset, or a file with the number of its line."""
 
     channel: str
