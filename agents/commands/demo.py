@@ -11,6 +11,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -27,6 +28,7 @@ from agents.stack import SESSION_TIMEOUT_MS, Stack
 from agents.stack.ports import free_ports
 from schemas.alert import Alert
 from schemas.channels import ALERTS, CONTRIBUTIONS, named
+from schemas.rules import DAY_MS
 from schemas.seeds import SeedsFile
 from streams.attribution.seeds_file import topic_records
 
@@ -163,7 +165,7 @@ async def _show(
     tail = asyncio.create_task(_tail(console, settings, told))
     console.print(f"[bold]The season passes[/bold] at {speed:,.0f} times its pace.\n")
     try:
-        summary = await replay(settings, str(log), format="native", speed=speed)
+        summary = await replay(settings, str(log), format="native", speed=speed, progress=_Days(console).tell)
         await _await_drained(settings, url, summary)
         # The last alerts are on the channel now; give the reader of the channel one more turn.
         await asyncio.sleep(1.0)
@@ -171,6 +173,22 @@ async def _show(
         tail.cancel()
         await asyncio.gather(tail, return_exceptions=True)
     return told
+
+
+class _Days:
+    """Says when a new day of the season begins, so that the quiet ones do not look like a stop."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._day = -1
+
+    def tell(self, summary: ReplaySummary) -> None:
+        """Print the day that the replay has come to, if it is another one than before."""
+        day = (summary.last_ms or 0) // DAY_MS
+        if day > max(self._day, 0):
+            self._day = day
+            date = datetime.fromtimestamp(day * DAY_MS / 1000, tz=UTC)
+            self._console.print(f"[dim]{date:%-d %B %Y}: {summary.signals:,} signals so far[/dim]\n")
 
 
 async def _tail(console: Console, settings: Settings, told: Counter[tuple[str, str]]) -> None:
