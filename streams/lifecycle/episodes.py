@@ -13,6 +13,10 @@ NAMESPACE = bytes.fromhex("b5a1f0f26c7f5a0e9d3c4e1f0a6b7c8d")
 """Namespace of episode ids (RFC 9562 §5.5). Another one would give every episode ever told a second id."""
 
 
+SEVERITY_STEP = 2
+"""How much the severity must rise before an episode is told again for it."""
+
+
 def episode_id(*, brand: str, topic: str, state: str, entered_ms: int) -> str:
     """Return the UUID, version 5, of the stay of a topic in a state that began at `entered_ms` (epoch ms).
 
@@ -58,11 +62,11 @@ def told_again(episode: EpisodeRow, *, at_ms: int, severity: int) -> EpisodeRow:
 
 
 def has_risen(episode: EpisodeRow, *, severity: int) -> bool:
-    """Say whether a severity is news: higher than all that were told of this episode.
+    """Say whether a severity is news: clearly higher than all that were told of this episode.
 
-    So however the severity goes up and down, an episode is told nine times more at most because of it.
+    So however the severity goes up and down, an episode is told four times more at most because of it.
     """
-    return severity > episode.severity
+    return severity >= episode.severity + SEVERITY_STEP
 
 
 def reminder_is_due(episode: EpisodeRow, *, at_ms: int, reminders: ReminderRules) -> bool:

@@ -51,7 +51,8 @@ def test_each_telling_is_one_revision_more_and_remembers_the_highest_severity() 
 def test_only_a_severity_above_all_told_is_news() -> None:
     """A severity that flaps between 3 and 4 is told once."""
     assert not episodes.has_risen(episode(severity=4), severity=4)
-    assert episodes.has_risen(episode(severity=4), severity=5)
+    assert not episodes.has_risen(episode(severity=4), severity=5)
+    assert episodes.has_risen(episode(severity=4), severity=6)
 
 
 def test_reminders_follow_the_schedule() -> None:
