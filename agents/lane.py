@@ -48,10 +48,14 @@ class Record(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The records of one fetched partition batch, in the order of their offsets."""
+    """The records of one fetched partition batch, in the order of their offsets.
+
+    `begins` is the offset from which on these are all that the log holds; None where only the first record tells.
+    """
 
     records: Sequence[Record]
     next_offset: int
+    begins: int | None = None
 
 
 def slices(batch: Batch) -> Iterator[Batch]:

@@ -56,8 +56,7 @@ class Normalizer:
 def _logged_ms(at_ms: int, *, record_ms: int | None) -> int:
     """Return the timestamp of the record of a signal: its event time, or that of the raw record where it is earlier.
 
-    So a later step can still tell that a clock was wrong (`clamp_to_record`), and Kafka takes the record: it refuses
-    timestamps that lie in its future.
+    So the next step can tell that a clock was wrong: it judges event times by the record (`clamp_to_record`).
     """
     return at_ms if record_ms is None or record_ms < 0 else min(at_ms, record_ms)
 
@@ -72,7 +71,5 @@ def heartbeat_records(
     """
     value = _to_json(heartbeat)
     key = heartbeat.heartbeat.encode()
-    return [
-        Outgoing(channel, key, value, partition=partition, timestamp_ms=timestamp_ms or heartbeat.at)
-        for partition in range(partitions)
-    ]
+    at_ms = heartbeat.at if timestamp_ms is None else timestamp_ms
+    return [Outgoing(channel, key, value, partition=partition, timestamp_ms=at_ms) for partition in range(partitions)]

@@ -111,36 +111,23 @@ class Runner:
         if not self._group.owns(self.channel, partition):
             # The batch was fetched in a former generation: two owners in one would write under the same epoch.
             raise Fenced(f"expected a partition of this worker in generation {generation}, got one of another")
-        self.recovering += 1
         begun_s = time.monotonic()
+        self.recovering += 1
         try:
             # What an earlier lane of ours handed over must have arrived before its changelog is read.
             for earlier in self._leaving:
                 await earlier.settle()
             self._leaving.clear()
             shell = self._make_shell(partition)
-            lane = Lane(
-                shell,
-                self._group.port(generation),
-                LaneSettings(
-                    channel=self.channel,
-                    table_channel=self.table_channel,
-                    partition=partition,
-                    partitions=self.settings.partitions,
-                    origins=self.settings.partitions,
-                    generation=generation,
-                ),
-            )
+            lane = self._new_lane(shell, partition, generation)
+            # Raises `Fenced` where the group moved on meanwhile, and is not interrupted after that.
             await lane.open()
-            if self._group.generation() != generation:
-                self._leaving.append(lane)
-                raise Fenced("the group went on to another generation meanwhile")
         finally:
             self.recovering -= 1
         duration_s = time.monotonic() - begun_s
-        self._metrics.observe_recovery(duration_s=duration_s)
         self.lanes[partition], self._shells[partition] = lane, shell
         shell.report(self._metrics)
+        self._metrics.observe_recovery(duration_s=duration_s)
         self._metrics.observe_partition(
             self.channel, partition, applied_offset=lane.next_offset, checkpoint_offset=lane.checkpoint_offset
         )
@@ -155,6 +142,17 @@ class Runner:
             lane.stale_records,
         )
         return lane
+
+    def _new_lane(self, shell: Shell, partition: int, generation: int) -> Lane:
+        settings = LaneSettings(
+            channel=self.channel,
+            table_channel=self.table_channel,
+            partition=partition,
+            partitions=self.settings.partitions,
+            origins=self.settings.partitions,
+            generation=generation,
+        )
+        return Lane(shell, self._group.port(generation), settings)
 
     def _refuse_shorter_channel(self, lane: Lane, partition: int, end_offset: int | None) -> None:
         """Raise `TableError` where the channel ends before what the lane knows to be settled."""
@@ -174,9 +172,11 @@ class Runner:
         earliest = await self._group.earliest(self.channel, partition)
         lane.port.fence()
         if earliest > lane.next_offset:
-            self._tell_lost(partition, needed=lane.next_offset, earliest=earliest)
+            # A lane that has read nothing yet begins with what there is.
+            if lane.next_offset > 0:
+                self._tell_lost(partition, needed=lane.next_offset, earliest=earliest)
             lane.next_offset = earliest
-        if first <= lane.next_offset:
+        if first <= lane.next_offset or (batch.begins is not None and batch.begins <= lane.next_offset):
             return False
         if lane.rewound is None or lane.rewound[0] != lane.next_offset:
             logger.warning("%s[%d]: rewound from %d to %d", self.channel, partition, first, lane.next_offset)

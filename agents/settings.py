@@ -112,16 +112,16 @@ def _read_file(path: str | None) -> dict[str, Any]:
 
 def _converted(name: str, given: Any, kind: Any) -> Any:
     """Return what was given as what the setting holds."""
-    expected = f"{kind}"
+    expected = "to be a text"
     if kind is int:
         low, high = _RANGES[name]
-        expected = f"a whole number from {low} to {high}"
+        expected = f"between {low} and {high}"
     elif kind is bool:
-        expected = "true or false"
+        expected = "to be true or false"
     elif get_origin(kind) is Literal:
-        expected = "one of " + ", ".join(choice or "nothing" for choice in get_args(kind))
+        expected = "to be one of " + ", ".join(choice or "nothing" for choice in get_args(kind))
     elif name == "raw_networks":
-        expected = "some of " + ", ".join(NETWORKS)
+        expected = "to be some of " + ", ".join(NETWORKS)
     try:
         value = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError:
@@ -136,9 +136,9 @@ def _converted(name: str, given: Any, kind: Any) -> Any:
 def _check_namespace(namespace: str) -> None:
     plain = namespace.replace("-", "").replace("_", "")
     if namespace and not (plain.isalnum() and plain.isascii() and len(namespace) <= NAMESPACE_LENGTH_MAX):
-        expected = f"at most {NAMESPACE_LENGTH_MAX} letters, digits, - and _"
+        expected = f"of at most {NAMESPACE_LENGTH_MAX} letters, digits, - and _"
         raise _refusal("namespace", expected, namespace)
 
 
 def _refusal(name: str, expected: str, given: object) -> SettingsError:
-    return SettingsError(f"settings: expected {PREFIX}{name.upper()} to be {expected}, got {given!r}")
+    return SettingsError(f"settings: expected {PREFIX}{name.upper()} {expected}, got {given!r}")

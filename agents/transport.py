@@ -18,13 +18,13 @@ from agents.lane import Batch, Record
 class FetchedBatch:
     """The records of one partition in one fetch, as aiokafka returned them; looks like one record to Faust."""
 
-    __slots__ = ("headers", "key", "offset", "partition", "records", "timestamp", "timestamp_type", "topic")
+    __slots__ = ("begins", "headers", "key", "offset", "partition", "records", "timestamp", "timestamp_type", "topic")
 
     checksum = None
     serialized_key_size = 0
     serialized_value_size = 0
 
-    def __init__(self, records: list[Any]) -> None:
+    def __init__(self, records: list[Any], begins: int | None = None) -> None:
         last = records[-1]
         self.topic: str = last.topic
         self.partition: int = last.partition
@@ -34,6 +34,7 @@ class FetchedBatch:
         self.headers: tuple[()] = ()
         self.key: None = None
         self.records = records
+        self.begins = begins
 
     @property
     def value(self) -> "FetchedBatch":
@@ -43,7 +44,7 @@ class FetchedBatch:
     def batch(self) -> Batch:
         """Return the records in the shape that lanes take."""
         records = [Record(record.offset, record.timestamp, record.value, record.key) for record in self.records]
-        return Batch(records, self.offset + 1)
+        return Batch(records, self.offset + 1, self.begins)
 
 
 class _NothingRead(dict[TP, int | None]):
@@ -72,6 +73,9 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.on_committed: Callable[[TP, int], None] = lambda tp, offset: None
         self._settled: dict[TP, int] = {}
+        # Where the next fetch of a partition begins, as far as that is known, and how often that was moved.
+        self._positions: dict[TP, int] = {}
+        self._moves = 0
         self._read_offset = _NothingRead()
 
     async def _getmany(
@@ -79,8 +83,32 @@ class BatchConsumer(driver.Consumer):
         active_partitions: set[TP] | None,
         timeout: float,  # noqa: ASYNC109  (the signature is Faust's)
     ) -> Mapping[TP, list[FetchedBatch]]:
+        moves = self._moves
         fetched = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
-        return {tp: [FetchedBatch(records)] for tp, records in (fetched or {}).items() if records}
+        batches = {}
+        for tp, records in (fetched or {}).items():
+            if records:
+                begins = self._positions.pop(tp, None)
+                batches[tp] = [FetchedBatch(records, begins if moves == self._moves else None)]
+                if moves == self._moves:
+                    self._positions[tp] = records[-1].offset + 1
+        return batches
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        self._move({partition})
+        await super()._seek(partition, offset)
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets."""
+        self._move(set(self._positions))
+        await super().perform_seek()
+        self._move(set(self._positions))
+
+    def _move(self, tps: set[TP]) -> None:
+        """Take note that the next fetch of these partitions begins anywhere; what is being fetched may not know."""
+        self._moves += 1
+        for tp in tps:
+            self._positions.pop(tp, None)
 
     def acknowledge(self, tp: TP, offset: int) -> None:
         """Say that every record of the partition before `offset` is settled; the next commit will tell Kafka.
@@ -117,6 +145,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what was settled: the next owner starts from its own checkpoint."""
+        self._move(revoked)
         for tp in revoked:
             self._settled.pop(tp, None)
         await super().on_partitions_revoked(revoked)

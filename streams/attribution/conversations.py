@@ -14,32 +14,14 @@ NODES_MAX = 50_000
 NODES_PER_ROW = 256
 TOPICS_MAX = 16
 """Topics remembered of one conversation: a mask of bits in a node."""
+# What a node passes on to its children lies packed in one integer, mask << 40 | distance << 20 | depth: its topics (a
+# mask of bits), its distance to a brand's act and its depth in the cascade. An integer is smaller than a tuple, and
+# nodes are what a conversation has most of.
 DEPTH_MAX = (1 << 20) - 1
 DISTANCE_UNKNOWN = (1 << 20) - 1
 
 _TREE_KINDS = frozenset(("post", "reply", "quote", "share"))
 _PASSING_ON = frozenset(("share", "like"))
-
-
-class Node(NamedTuple):
-    """What a node passes on to its children: depth in the cascade, distance to a brand's act, topics (mask)."""
-
-    depth: int
-    distance: int
-    mask: int
-
-    def pack(self) -> int:
-        """Return the node as one integer, 20 bits for depth and for distance.
-
-        >>> Node.unpack(Node(depth=3, distance=2, mask=5).pack())
-        Node(depth=3, distance=2, mask=5)
-        """
-        return self.mask << 40 | self.distance << 20 | self.depth
-
-    @classmethod
-    def unpack(cls, packed: int) -> "Node":
-        """Return the node that was packed."""
-        return cls(packed & DEPTH_MAX, packed >> 20 & DISTANCE_UNKNOWN, packed >> 40)
 
 
 class Conversation:
@@ -224,7 +206,7 @@ def _grow(
 ) -> Attribution | None:
     """Add one signal to its conversation and return what that tells.
 
-    This runs for every signal on a topic, so nodes stay packed here (`Node` says how).
+    This runs for every signal on a topic, so nodes stay packed here (see `DEPTH_MAX`).
     """
     row = conversation.row
     node_id = node_of(signal)
@@ -237,7 +219,9 @@ def _grow(
     if is_root:
         mask, depth = own_mask, 0
         distance = DISTANCE_UNKNOWN
-        row.root_mask, row.root_seen = mask, True
+        # What is deleted or edited later stays what it was to those who answered it; an edit tells of an unseen root.
+        if signal.op == "create" or (signal.op == "update" and not row.root_seen):
+            row.root_mask, row.root_seen = mask, True
     else:
         if not row.root_seen:
             # A root that was never seen is taken to carry what is said of its brand below it.

@@ -47,7 +47,7 @@ class RecentIds:
             self._start_chunk(bucket)
         chunk = self._open_chunk
         chunk.append(signal_id)
-        self._open_bytes += len(signal_id) * (1 if signal_id.isascii() else 4) + _AT_BYTES
+        self._open_bytes += _bytes_of(signal_id)
         if not self._open_changed:
             self._open_changed = True
             self._changed.add(self._open)
@@ -109,5 +109,10 @@ class RecentIds:
             self._open = (bucket, number)
             self._open_chunk = self._chunks[self._open]
             full = len(row.ids) >= _CHUNK_IDS_MAX
-            self._open_bytes = _CHUNK_BYTES_MAX if full else sum(len(signal_id.encode()) + _AT_BYTES for signal_id in row.ids)
+            self._open_bytes = _CHUNK_BYTES_MAX if full else sum(map(_bytes_of, row.ids))
             self._oldest_bucket = bucket
+
+
+def _bytes_of(signal_id: str) -> int:
+    """Return what an id takes in a row, at the most."""
+    return len(signal_id) * (1 if signal_id.isascii() else 4) + _AT_BYTES

@@ -1,4 +1,4 @@
-"""Start real servers for the tests of this folder: Valkey from the wheel, and Debian's redis-server where it is."""
+"""Start real servers for the tests of this folder: Tansu, Valkey from the wheel, Debian's redis-server where it is."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from agents.settings import Settings
 from agents.stack.errors import StackError
+from agents.stack.tansu import TansuBroker
 from agents.stack.valkey import ValkeyServer
 
 
@@ -43,3 +45,17 @@ def redis_server(running_redis_server: ValkeyServer) -> ValkeyServer:
     with redis.Redis(port=running_redis_server.port) as outside:
         outside.flushall()
     return running_redis_server
+
+
+@pytest.fixture(scope="session")
+def embedded_kafka() -> Iterator[TansuBroker]:
+    """Start one embedded Kafka per session; each test has its own namespace in it."""
+    with TansuBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_settings(embedded_kafka: TansuBroker, request: pytest.FixtureRequest) -> Settings:
+    """Return the settings of an installation that only this test uses."""
+    namespace = "".join(character if character.isalnum() else "-" for character in request.node.name)[-60:]
+    return Settings(kafka=embedded_kafka.url, namespace=f"t{namespace}", partitions=2)

@@ -179,7 +179,7 @@ def test_another_format_is_written_anew_and_what_it_refuses_is_told_at_once(sett
     ]
     (rejection,) = [json.loads(record.value) for record in read_channel(settings, REJECTIONS)]
     assert (rejection["reason"], rejection["payload"]) == ("malformed", "1 2 soon RT")
-    assert rejection["place"] == {"channel": "week.txt", "offset": 2}
+    assert rejection["place"] == {"channel": "week.txt", "partition": 0, "offset": 2}
     assert summary.refused == 1
 
 

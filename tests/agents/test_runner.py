@@ -1,0 +1,376 @@
+"""Check the life of lanes: opened when a batch comes, rewound where something is missing, dropped with the group."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from agents.attribute_signals import AttributeShell
+from agents.lane import Batch, Fenced, SendFailed
+from agents.metrics import Metrics
+from agents.runner import Runner
+from agents.table import TableError
+from schemas.channels import SIGNALS, TABLE_ATTRIBUTE
+from tests.agents.lane.trial import LANE, PLACE, SETTINGS, batches, left, log, registry
+from tests.agents.memory_kafka import MemoryKafka, MemoryPort, Plan
+
+PARTITION = LANE.partition
+END = log()[-1].offset + 1
+BEGIN = log()[0].offset
+
+
+class FencedPort(MemoryPort):
+    """A port that knows whether its generation is still the group's."""
+
+    def __init__(self, group: "Group", generation: int) -> None:
+        super().__init__(group.kafka)
+        self.group = group
+        self.generation = generation
+
+    def fence(self) -> None:
+        """Raise where the group has moved on."""
+        super().fence()
+        if self.group.now != self.generation:
+            raise Fenced(f"expected generation {self.generation} of the group, got {self.group.now}")
+
+
+class Group:
+    """A consumer group of one worker, whose generation and partitions the test decides about."""
+
+    def __init__(self) -> None:
+        self.kafka = MemoryKafka()
+        self.now: int | None = 1
+        self.owned = True
+        self.first_held = BEGIN
+        self.rewound: list[int] = []
+        self.ports: list[FencedPort] = []
+
+    def generation(self) -> int | None:
+        """Return the generation that the test has set."""
+        return self.now
+
+    def owns(self, channel: str, partition: int) -> bool:
+        """Return what the test has set."""
+        return self.owned
+
+    def port(self, generation: int) -> FencedPort:
+        """Return a port, and remember it."""
+        self.ports.append(FencedPort(self, generation))
+        return self.ports[-1]
+
+    async def rewind(self, channel: str, partition: int, offset: int) -> None:
+        """Note what was asked for again."""
+        self.rewound.append(offset)
+
+    async def earliest(self, channel: str, partition: int) -> int:
+        """Return the first offset that Kafka still holds."""
+        return self.first_held
+
+
+def runner_of(group: Group) -> Runner:
+    """Make the runner of the first agent."""
+    return Runner(
+        settings=SETTINGS,
+        group=group,
+        metrics=Metrics(version="0"),
+        source=SIGNALS,
+        table=TABLE_ATTRIBUTE,
+        table_name="conversations",
+        make_shell=lambda partition: AttributeShell(SETTINGS, registry, partition),
+    )
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine."""
+    asyncio.run(work)
+
+
+def after(offset: int) -> Batch:
+    """Return what the log holds from an offset on."""
+    return Batch([record for record in log() if record.offset >= offset], END)
+
+
+def gapless(pieces: list[Batch]) -> list[Batch]:
+    """Let each batch end where the next one begins, as if the log had no holes."""
+    ends = [batch.records[0].offset for batch in pieces[1:]] + [END]
+    return [batch._replace(next_offset=end) for batch, end in zip(pieces, ends, strict=True)]
+
+
+def test_a_batch_that_begins_behind_what_is_needed_is_delivered_again_from_there() -> None:
+    """Faust may have committed more than the checkpoint covers, or dropped a batch on the way: nothing is left out."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        needed = runner.lanes[PARTITION].next_offset
+        await runner.take(PARTITION, after(needed + 20), end_offset=END)
+        assert (group.rewound, runner.lanes[PARTITION].next_offset) == ([needed], needed)
+        await runner.take(PARTITION, after(needed), end_offset=END)
+        await runner.checkpoint()
+        assert group.kafka.acknowledged == {PLACE: END}
+        assert group.rewound == [needed]
+
+    run(work())
+
+
+def test_a_hole_in_the_log_is_asked_for_once_and_then_passed(caplog: pytest.LogCaptureFixture) -> None:
+    """Markers and removed records leave holes; what comes again from the same place shows that it is one."""
+    caplog.set_level(logging.WARNING)
+
+    async def work() -> None:
+        group = Group()
+        group.first_held = 0
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        assert group.rewound == [0]
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        assert group.rewound == [0]
+        assert runner.lanes[PARTITION].next_offset == batches()[0].next_offset
+
+    run(work())
+
+    assert [record.getMessage() for record in caplog.records] == [f"social.signals[1]: rewound from {BEGIN} to 0"]
+
+
+def test_a_hole_with_batches_queued_behind_it_does_not_rewind_for_ever() -> None:
+    """Batches that were fetched before the rewind still come; none may be taken, and none may hide the hole."""
+
+    async def work() -> None:
+        group = Group()
+        group.first_held = 0
+        runner = runner_of(group)
+        pieces = gapless(batches())
+        for batch in pieces[:4]:
+            await runner.take(PARTITION, batch, end_offset=END)
+        assert runner.lanes[PARTITION].next_offset == 0
+        for batch in pieces:
+            await runner.take(PARTITION, batch, end_offset=END)
+        await runner.checkpoint()
+        assert group.kafka.acknowledged == {PLACE: END}
+        assert set(group.rewound) == {0}
+
+    run(work())
+
+
+def test_a_hole_that_the_fetch_has_seen_is_passed_at_once() -> None:
+    """Behind every transaction lies a marker: to ask again for each would read every batch twice."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        for before, batch in pairwise(batches()):
+            assert batch.records[0].offset > before.next_offset
+            await runner.take(PARTITION, batch._replace(begins=before.next_offset), end_offset=END)
+        await runner.checkpoint()
+        assert (group.rewound, group.kafka.acknowledged) == ([], {PLACE: END})
+
+    run(work())
+
+
+def test_what_retention_has_removed_is_told_and_gone_past(caplog: pytest.LogCaptureFixture) -> None:
+    """It is a loss that nothing here can make good; to wait for it would be another."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        group.first_held = BEGIN + 40
+        await runner.take(PARTITION, after(BEGIN + 40), end_offset=END)
+        assert (group.rewound, runner.lanes[PARTITION].next_offset) == ([], END)
+
+    run(work())
+    needed = batches()[0].next_offset
+
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    text = (
+        f"social.signals[1]: expected the record at offset {needed}, got {BEGIN + 40} as the first that Kafka still "
+        f"holds: {BEGIN + 40 - needed} records are lost to its retention; raise retention.ms, "
+        "replay them from an archive"
+    )
+    assert errors == [text]
+
+
+def test_what_lies_between_the_gap_and_the_batch_is_read() -> None:
+    """Only what Kafka no longer holds is lost, not what it would deliver."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        group.first_held = BEGIN + 40
+        await runner.take(PARTITION, after(BEGIN + 60), end_offset=END)
+        assert group.rewound == [BEGIN + 40]
+
+    run(work())
+
+
+def test_a_channel_that_ends_before_what_is_settled_is_refused() -> None:
+    """It was re-created: its records would be taken for ones that were taken before, and dropped without a word."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, after(BEGIN), end_offset=END)
+        await runner.checkpoint()
+        await runner.take(PARTITION, batches()[0], end_offset=5)
+
+    with pytest.raises(TableError) as caught:
+        run(work())
+
+    assert str(caught.value) == (
+        f"social.signals[1]: expected the channel to reach offset {END}, which social.table.attribute has settled, "
+        "got its end at 5: it was re-created or lost records; replay into a new namespace"
+    )
+
+
+def test_lanes_are_dropped_with_the_group_and_opened_anew_in_the_next_generation() -> None:
+    """What was taken and not checkpointed is read again: together the two lanes tell everything once."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        for batch in gapless(batches())[:5]:
+            await runner.take(PARTITION, batch, end_offset=END)
+        await runner.checkpoint()
+        for batch in gapless(batches())[5:9]:
+            await runner.take(PARTITION, batch, end_offset=END)
+        runner.leave()
+        assert runner.lanes == {}
+        group.now = 2
+        resume = group.kafka.acknowledged[PLACE]
+        await runner.take(PARTITION, after(resume), end_offset=END)
+        await runner.checkpoint()
+        assert group.kafka.acknowledged == {PLACE: END}
+        assert [port.generation for port in group.ports] == [1, 2]
+        whole = Group()
+        other = runner_of(whole)
+        await other.take(PARTITION, after(BEGIN), end_offset=END)
+        await other.checkpoint()
+        assert left(group.kafka) == left(whole.kafka)
+
+    run(work())
+
+
+def test_a_lane_is_opened_only_when_what_its_predecessor_sent_has_arrived() -> None:
+    """Otherwise the changelog would be read before the last rows of our own are in it."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, after(BEGIN), end_offset=END)
+        first = group.ports[0]
+        first.is_holding = True
+        checkpoint = asyncio.create_task(runner.checkpoint())
+        await asyncio.sleep(0.01)
+        runner.leave()
+        group.now = 2
+        opening = asyncio.create_task(runner.open_assigned([PARTITION]))
+        await asyncio.sleep(0.01)
+        assert (runner.lanes, runner.recovering) == ({}, 1)
+        first.release()
+        await asyncio.gather(checkpoint, opening)
+        assert (list(runner.lanes), runner.recovering) == ([PARTITION], 0)
+
+    run(work())
+
+
+@pytest.mark.parametrize(("now", "owned"), [(None, True), (2, False)])
+def test_no_lane_is_opened_for_a_partition_that_is_not_ours(now: int | None, owned: bool) -> None:
+    """A batch of a former generation may still be at hand when its partition has gone to another worker."""
+
+    async def work() -> None:
+        group = Group()
+        group.now, group.owned = now, owned
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        await runner.open_assigned([PARTITION])
+        assert (runner.lanes, group.kafka.journal, group.ports) == ({}, [], [])
+
+    run(work())
+
+
+def test_a_lane_that_was_being_opened_when_the_group_moved_on_is_not_kept() -> None:
+    """It would be fenced for ever, and its partition would stand still until the next change."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        opening = asyncio.create_task(runner.take(PARTITION, batches()[0], end_offset=END))
+        await asyncio.sleep(0)
+        runner.leave()
+        group.now = 2
+        await opening
+        assert runner.lanes == {}
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        assert list(runner.lanes) == [PARTITION]
+
+    run(work())
+
+
+def test_a_fenced_lane_is_dropped_so_that_the_partition_can_be_opened_anew() -> None:
+    """The group may come back to this worker without a word in between."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        group.now = 2
+        await runner.checkpoint()
+        assert runner.lanes == {}
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        group.now = 3
+        await runner.take(PARTITION, batches()[1], end_offset=END)
+        assert runner.lanes == {}
+
+    run(work())
+
+
+def test_a_failed_send_is_counted_and_ends_the_checkpoint() -> None:
+    """The process ends of it (agents/worker.py); the count is there for whoever scrapes before that."""
+    group = Group()
+    runner = runner_of(group)
+    metrics = runner._metrics
+
+    async def work() -> None:
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        group.ports[0].error = OSError("gone")
+        await runner.checkpoint()
+
+    with pytest.raises(SendFailed):
+        run(work())
+
+    assert b'overgrowth_send_errors_total{destination="output"} 1.0' in metrics.render()
+
+
+def test_the_metrics_follow_a_partition_and_forget_it_when_it_goes() -> None:
+    """Lag and offsets are of the worker that owns the partition."""
+    group = Group()
+    runner = runner_of(group)
+
+    async def work() -> None:
+        await runner.take(PARTITION, batches()[0], end_offset=END + 3)
+        await runner.take(PARTITION, after(BEGIN), end_offset=END + 3)
+        await runner.checkpoint()
+
+    run(work())
+    page = runner._metrics.render().decode()
+    where = '{channel="social.signals",partition="1"}'
+    runner.leave()
+
+    assert f"overgrowth_consumer_lag_records{where} 3.0" in page
+    assert f"overgrowth_checkpoint_offset{where} {END:.1f}" in page
+    assert 'overgrowth_records_total{channel="social.signals",outcome="rejected"} 1.0' in page
+    assert 'overgrowth_state_rows{table="conversations"}' in page
+    assert f"overgrowth_checkpoint_offset{where}" not in runner._metrics.render().decode()
+    assert runner.status() == {"channel": "social.signals", "partitions": [], "recovering": 0}
+
+
+def test_a_plan_of_the_test_port_is_kept() -> None:
+    """The port of these tests ends a lane where the plan says so; otherwise they would prove nothing."""
+    with pytest.raises(Fenced):
+        MemoryPort(MemoryKafka(), Plan(at_fence=0)).fence()
