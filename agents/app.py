@@ -17,11 +17,11 @@ from agents.settings import Settings, SettingsError, load_settings
 from agents.transport import BatchSchema, BatchTransport
 from agents.worker import EXIT_CRASHED, EXIT_REFUSED, EXPECTED_ERRORS, Consume, Worker, crash, refuse
 
-STREAM_BUFFER_BATCHES = 64
+STREAM_BUFFER_BATCHES = 8
 """Fetched batches that wait for one agent; each holds the records of one partition in one fetch."""
 POLL_RECORDS_MAX = 4_000
 DRAIN_S = 20.0
-"""How long the last checkpoints may take; longer than Kafka's time-outs they cannot."""
+"""How long the last checkpoints may take; what is not settled by then, the next owner does again."""
 STOP_DEADLINE_S = 30.0
 """How long all of stopping may take before the process ends anyway; an orchestrator's patience is longer."""
 

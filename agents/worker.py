@@ -277,10 +277,15 @@ class Worker:
         """Say whether this worker does its job now, and if not why."""
         if self.state != "running" or self.generation() is None:
             return False, self.state
-        recovering = sum(runner.recovering for runner in self.runners)
+        assigned = self.app.consumer.assignment()
+        recovering = sum(
+            tp.topic == runner.channel and tp.partition not in runner.lanes
+            for runner in self.runners
+            for tp in assigned
+        )
         if recovering:
             return False, f"recovering {recovering} partitions"
-        return True, "running"
+        return True, ""
 
     async def drain(self) -> None:
         """Checkpoint what was taken, so that nothing of it is done again, and stop what runs in the background."""

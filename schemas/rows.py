@@ -104,7 +104,8 @@ class RecentIdsRow(msgspec.Struct, array_like=True):
 class TopicRow(msgspec.Struct, array_like=True):
     """The head of one topic's state: its pane length, when it was first seen, and where its ticks have come to.
 
-    `next_tick_ms` is 0 while the topic sleeps. `end` is the pane before which its windows end.
+    `next_tick_ms` is 0 while the topic sleeps. `end` is the pane before which its windows end. `hour_ms` is how long an
+    hour lasts, shorter where a season is scaled.
     """
 
     pane_ms: int
@@ -113,15 +114,16 @@ class TopicRow(msgspec.Struct, array_like=True):
     next_tick_ms: int
     lifecycle: LifecycleRow
     told: bytes = b""
+    hour_ms: int = 3_600_000
 
 
 class OpenPaneRow(msgspec.Struct, array_like=True):
-    """What came into the pane that no tick has closed yet: sums, signals per actor, actors by lineage."""
+    """What came into the pane that no tick has closed yet: sums, and for each actor four times its signals, plus 1 if
+    it took part in what the community began and 2 if in what the brand began.
+    """
 
     vector: tuple[int, ...]
     actors: dict[str, int]
-    endogenous: tuple[str, ...]
-    seeded: tuple[str, ...]
 
 
 class TopicCascadesRow(msgspec.Struct, array_like=True):

@@ -26,28 +26,30 @@ class CascadeNodesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
 class FoldedSharesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """All shares before some place, as sums that can go on (`ExposureSums`).
 
-    `moments` packs the sums of the instants of the shares, and of followers times the powers 0, 1 and 2 of the instant
-    (milliseconds after the root), each in 16 bytes; `decays` floats of 8 bytes, as they stood at `last_ms`.
+    Instants are milliseconds after the root. `moments` packs the sums of the shares' instants, and of followers times
+    the powers 1 and 2 of the instant, each in 16 bytes; `decays` are as they stood at `last_ms`.
     """
 
+    root_at_ms: int
     place: int
-    moments: bytes
-    decays: bytes
-    last_ms: int
+    shares: int
+    followers: int
     imputed: int
+    moments: bytes
+    decays: tuple[float, ...]
+    last_ms: int
 
 
 class SharesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The shares `256·chunk` … of one cascade in the order of time (`Infectiousness`); share 0 is the root itself.
 
-    `at` packs their instants in 8 bytes each (epoch milliseconds), `followers` how many saw them in 4, `imputed` has a
-    bit for each whose followers nobody told. `before` tells what came before the chunk, where that is forgotten.
+    `at` packs their instants in 8 bytes each (epoch milliseconds); `followers` how many follow their actors in 4, with
+    the highest bit set where nobody told. `before` holds what came before the first chunk that is still kept.
     """
 
     chunk: int
     at: bytes
     followers: bytes
-    imputed: bytes
     before: FoldedSharesRow | None = None
 
 

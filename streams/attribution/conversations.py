@@ -11,46 +11,63 @@ from streams.attribution.matcher import Matcher
 
 NODES_MAX = 50_000
 """Nodes remembered of one cascade (MEASURES.md §5); children of later ones hang from the root."""
-NODES_PER_ROW = 256
-TOPICS_MAX = 16
-"""Topics remembered of one conversation: a mask of bits in a node."""
-# What a node passes on to its children lies packed in one integer, mask << 40 | distance << 20 | depth: its topics (a
-# mask of bits), its distance to a brand's act and its depth in the cascade. An integer is smaller than a tuple, and
-# nodes are what a conversation has most of.
-DEPTH_MAX = (1 << 20) - 1
-DISTANCE_UNKNOWN = (1 << 20) - 1
+NODES_PER_ROW = 100
+"""Ids have up to 512 bytes, and a row at most 64 KiB."""
+TOPICS_MAX = 32
+"""Topics remembered of one conversation; what carries more tells them, but does not pass them on."""
+
+# What a node passes on to its children lies packed in one integer of 64 bits, mask << 32 | distance << 16 | depth: its
+# topics (a mask of bits), its distance to a brand's act and its depth in the cascade. An integer is smaller than a
+# tuple, and nodes are what a conversation has most of. No path is longer than `NODES_MAX`.
+_DISTANCE_AT, _MASK_AT = 16, 32
+DEPTH_MAX = (1 << 16) - 1
+DISTANCE_UNKNOWN = (1 << 16) - 1
 
 _TREE_KINDS = frozenset(("post", "reply", "quote", "share"))
 _PASSING_ON = frozenset(("share", "like"))
 
 
 class Conversation:
-    """One conversation in memory: its head (`row`) and its nodes, packed."""
+    """One conversation in memory: its head (`row`) and its nodes, packed, in the order in which they came.
 
-    __slots__ = ("changed_chunks", "node_ids", "nodes", "row")
+    A node never changes, so of the rows of nodes only those from the last one told on do: their ids are `_tail`.
+    """
+
+    __slots__ = ("_tail", "_told", "nodes", "row")
 
     def __init__(self, row: ConversationRow) -> None:
         self.row = row
         self.nodes: dict[str, int] = {}
-        self.node_ids: list[str] = []
-        self.changed_chunks: set[int] = set()
+        self._tail: list[str] = []
+        self._told = 0
 
     def add_node(self, node_id: str, packed: int) -> bool:
         """Remember a node unless there are too many; say whether it is a new one."""
         if node_id in self.nodes:
             return False
-        count = len(self.node_ids)
+        count = self.row.nodes
         if count < NODES_MAX:
-            self.changed_chunks.add(count // NODES_PER_ROW)
             self.nodes[node_id] = packed
-            self.node_ids.append(node_id)
+            self._tail.append(node_id)
             self.row.nodes = count + 1
         return True
 
-    def nodes_row(self, chunk: int) -> NodesRow:
-        """Return one row of nodes."""
-        ids = self.node_ids[chunk * NODES_PER_ROW : (chunk + 1) * NODES_PER_ROW]
-        return NodesRow(ids=tuple(ids), values=tuple(self.nodes[node_id] for node_id in ids))
+    def changed_nodes(self) -> Iterator[tuple[int, NodesRow]]:
+        """Yield the rows of nodes that changed since the last call, with their numbers."""
+        if self._told == self.row.nodes:
+            return
+        self._told = self.row.nodes
+        first = (self.row.nodes - len(self._tail)) // NODES_PER_ROW
+        for start in range(0, len(self._tail), NODES_PER_ROW):
+            ids = tuple(self._tail[start : start + NODES_PER_ROW])
+            yield first + start // NODES_PER_ROW, NodesRow(ids, tuple(self.nodes[node_id] for node_id in ids))
+        del self._tail[: len(self._tail) // NODES_PER_ROW * NODES_PER_ROW]
+
+    def restore_nodes(self, row: NodesRow) -> None:
+        """Take up the next row of nodes, as it was told."""
+        self.nodes.update(zip(row.ids, row.values, strict=True))
+        self._tail = list(row.ids) if len(row.ids) < NODES_PER_ROW else []
+        self._told = len(self.nodes)
 
 
 class Attribution(NamedTuple):
@@ -67,7 +84,10 @@ class Conversations:
     A conversation is followed from its first signal on a topic. A signal is on a topic if it carries the topic's seeds
     itself, or if what it answers or spreads does: a share or a like always passes on what it is about; a reply, a quote
     or a post does unless it brings tags of its own, none of them seeds, for then its talk went elsewhere. In a
-    conversation whose root is the brand's everything is on the topic (MEASURES.md §1).
+    conversation whose root is the brand's everything is on the topics of the root (MEASURES.md §1).
+
+    The distance is that to the nearest act of any brand's account above. A root or a parent that was never seen is
+    known by the signals that name its author. Only what is created grows a cascade.
     """
 
     def __init__(self, *, span_ms: int) -> None:
@@ -80,10 +100,14 @@ class Conversations:
     def __len__(self) -> int:
         return len(self._by_root)
 
+    def __contains__(self, root: str) -> bool:
+        """Say whether the conversation is remembered; one that was silent for too long may still be."""
+        return root in self._by_root
+
     def apply(self, signal: Signal, *, root: str, own: tuple[str, ...], matcher: Matcher) -> Attribution | None:
         """Apply one signal; `own` are the topics that it carries itself. None if it touches no topic."""
         if signal.at > self._sweep_at_ms:
-            self._sweep(signal.at)
+            self.expire(signal.at)
         conversation = self._by_root.get(root)
         if conversation is not None and signal.at - conversation.row.last_at_ms > self.span_ms:
             self._end(root, conversation)
@@ -98,8 +122,9 @@ class Conversations:
         self._changed.add(root)
         return _grow(conversation, signal, root, own, matcher)
 
-    def _sweep(self, at_ms: int) -> None:
-        """End the conversations that have been silent for longer than the span; once per sixtieth of the span."""
+    def expire(self, at_ms: int) -> None:
+        """Forget what was silent for longer than the span. When that is done changes nothing of what `apply` tells."""
+        # Looks at all conversations, so not too often.
         self._sweep_at_ms = at_ms + self.span_ms // 60
         silent = [root for root, known in self._by_root.items() if at_ms - known.row.last_at_ms > self.span_ms]
         for root in silent:
@@ -123,9 +148,8 @@ class Conversations:
         for root in sorted(self._changed):
             conversation = self._by_root[root]
             yield f"c|{root}", conversation.row
-            for chunk in sorted(conversation.changed_chunks):
-                yield f"n|{chunk}|{root}", conversation.nodes_row(chunk)
-            conversation.changed_chunks.clear()
+            for chunk, row in conversation.changed_nodes():
+                yield f"n|{chunk}|{root}", row
         self._changed.clear()
 
     def restore(self, heads: Iterable[tuple[str, ConversationRow]], nodes: Iterable[tuple[str, int, NodesRow]]) -> None:
@@ -135,12 +159,11 @@ class Conversations:
         for root, _, chunk_row in sorted(nodes, key=lambda entry: (entry[0], entry[1])):
             conversation = self._by_root.get(root)
             if conversation is not None:
-                conversation.node_ids.extend(chunk_row.ids)
-                conversation.nodes.update(zip(chunk_row.ids, chunk_row.values, strict=True))
+                conversation.restore_nodes(chunk_row)
 
 
 def _chunks(conversation: Conversation) -> int:
-    return -(-len(conversation.node_ids) // NODES_PER_ROW)
+    return -(-conversation.row.nodes // NODES_PER_ROW)
 
 
 def _started(at_ms: int) -> Conversation:
@@ -179,26 +202,36 @@ def _mark_brand(row: ConversationRow, *, network: str, matcher: Matcher) -> None
     if row.root_actor is not None:
         brand_topics = matcher.brand_topics(network, row.root_actor)
         if brand_topics:
-            row.brand_mask = sum(1 << bit for bit, topic in enumerate(row.topics) if topic in brand_topics)
+            row.brand_mask |= sum(1 << bit for bit, topic in enumerate(row.topics) if topic in brand_topics)
 
 
 def _meet_root(row: ConversationRow, signal: Signal, *, is_root: bool, matcher: Matcher) -> None:
-    """Learn who wrote the root, from the root itself or from a signal that names its author."""
+    """Learn who wrote the root, from a signal that names its author or, which counts for more, from the root itself."""
     root_actor = signal.actor if is_root else signal.root_actor
+    if root_actor is None and (signal.root or _target_of(signal)) == _target_of(signal):
+        root_actor = signal.parent_actor
     if root_actor is not None and (row.root_actor is None or is_root):
-        row.root_actor = root_actor
+        row.root_actor, row.brand_mask = root_actor, 0
         _mark_brand(row, network=signal.network, matcher=matcher)
 
 
-def _parent_of(conversation: Conversation, signal: Signal, *, node_id: str) -> int:
+def _target_of(signal: Signal) -> str | None:
+    """Return the id of what the signal answers or spreads."""
+    return signal.parent or (signal.post if signal.kind in _PASSING_ON else None)
+
+
+def _parent_of(conversation: Conversation, signal: Signal, *, node_id: str, matcher: Matcher) -> int:
     """Return what the signal is on, packed: its parent if it is known, else the root."""
-    parent_id = signal.parent or (signal.post if signal.kind in _PASSING_ON else None)
+    parent_id = _target_of(signal)
     if parent_id is not None and parent_id != node_id:
         packed = conversation.nodes.get(parent_id)
         if packed is not None:
             return packed
     row = conversation.row
-    return row.root_mask << 40 | (0 if row.brand_mask else DISTANCE_UNKNOWN << 20)
+    is_brands = bool(row.brand_mask)
+    if not is_brands and signal.parent_actor is not None and signal.parent_actor != row.root_actor:
+        is_brands = bool(matcher.brand_topics(signal.network, signal.parent_actor))
+    return row.root_mask << _MASK_AT | (0 if is_brands else DISTANCE_UNKNOWN << _DISTANCE_AT)
 
 
 def _grow(
@@ -206,7 +239,7 @@ def _grow(
 ) -> Attribution | None:
     """Add one signal to its conversation and return what that tells.
 
-    This runs for every signal on a topic, so nodes stay packed here (see `DEPTH_MAX`).
+    This runs for every signal on a topic, so nodes stay packed here.
     """
     row = conversation.row
     node_id = node_of(signal)
@@ -217,52 +250,66 @@ def _grow(
     own_mask = _mask_of(row, own, network=signal.network, matcher=matcher) if own else 0
     author_topics = matcher.brand_topics(signal.network, signal.actor)
     if is_root:
-        mask, depth = own_mask, 0
-        distance = DISTANCE_UNKNOWN
+        mask, depth, distance = own_mask, 0, DISTANCE_UNKNOWN
         # What is deleted or edited later stays what it was to those who answered it; an edit tells of an unseen root.
-        if signal.op == "create" or (signal.op == "update" and not row.root_seen):
+        if not row.root_seen and signal.op in ("create", "update"):
             row.root_mask, row.root_seen = mask, True
     else:
         if not row.root_seen:
             # A root that was never seen is taken to carry what is said of its brand below it.
             row.root_mask |= own_mask & row.brand_mask
-        parent = _parent_of(conversation, signal, node_id=node_id)
-        goes_elsewhere = signal.tags and not own_mask and signal.kind not in _PASSING_ON
-        mask = own_mask if goes_elsewhere else own_mask | parent >> 40
-        depth = min((parent & DEPTH_MAX) + 1, DEPTH_MAX)
-        distance = min((parent >> 20 & DISTANCE_UNKNOWN) + 1, DISTANCE_UNKNOWN)
+        parent = _parent_of(conversation, signal, node_id=node_id, matcher=matcher)
+        goes_elsewhere = signal.tags and not own and signal.kind not in _PASSING_ON
+        mask = own_mask if goes_elsewhere else own_mask | parent >> _MASK_AT
+        depth = (parent & DEPTH_MAX) + 1
+        distance = min((parent >> _DISTANCE_AT & DISTANCE_UNKNOWN) + 1, DISTANCE_UNKNOWN)
     if author_topics:
         distance = 0
     if in_tree and signal.op == "create":
-        is_new = conversation.add_node(node_id, mask << 40 | distance << 20 | depth)
+        is_new = conversation.add_node(node_id, mask << _MASK_AT | distance << _DISTANCE_AT | depth)
         if is_new and not is_root:
             row.size += 1
             if depth > row.depth:
                 row.depth = depth
-    seeded_mask = row.brand_mask & row.root_mask
-    on_mask = mask | seeded_mask
-    if not on_mask:
-        return None
-    links = _links(row.topics, on_mask, seeded_mask, author_topics, distance)
-    return Attribution(links, row.size, row.depth)
-
-
-def _links(
-    topics: tuple[str, ...], on_mask: int, seeded_mask: int, author_topics: tuple[str, ...], distance: int
-) -> tuple[TopicLink, ...]:
-    """Return the lineage of the signal for each topic that it is on, in the conversation's order of topics."""
     known_distance = distance if distance < DISTANCE_UNKNOWN else -1
+    links = _links(row, mask, author_topics, known_distance)
+    if own and len(row.topics) == TOPICS_MAX:
+        links += _links_beyond(row, own, author_topics, known_distance, signal.network, matcher)
+    return Attribution(links, row.size, row.depth) if links else None
+
+
+def _links(row: ConversationRow, mask: int, author_topics: tuple[str, ...], distance: int) -> tuple[TopicLink, ...]:
+    """Return the lineage of the signal for each topic that it is on, in the conversation's order of topics."""
     links = []
-    for bit, topic in enumerate(topics):
-        if on_mask >> bit & 1:
+    # What the brand's root carries, everything below it is on; what others bring into it is seeded there as well.
+    mask |= row.brand_mask & row.root_mask
+    for bit, topic in enumerate(row.topics):
+        if mask >> bit & 1:
             if topic in author_topics:
                 lineage = BRAND
-            elif seeded_mask >> bit & 1:
+            elif row.brand_mask >> bit & 1:
                 lineage = SEEDED
             else:
                 lineage = ADOPTED
-            links.append(_link(topic, lineage, known_distance))
+            links.append(_link(topic, lineage, distance))
     return tuple(links)
+
+
+def _links_beyond(
+    row: ConversationRow,
+    own: tuple[str, ...],
+    author_topics: tuple[str, ...],
+    distance: int,
+    network: str,
+    matcher: Matcher,
+) -> tuple[TopicLink, ...]:
+    """Return the same for the topics that the signal carries itself and that the conversation has no bit for."""
+    brand_topics = () if row.root_actor is None else matcher.brand_topics(network, row.root_actor)
+    return tuple(
+        _link(topic, BRAND if topic in author_topics else SEEDED if topic in brand_topics else ADOPTED, distance)
+        for topic in own
+        if topic not in row.topics
+    )
 
 
 # Links are frozen, and few of them differ.

@@ -8,6 +8,9 @@ from schemas.signal import CLOCK_SOURCE
 SKEW_MS_MAX = 120_000
 """An event time later than its record's own timestamp by more than this is replaced by that timestamp."""
 
+SOURCES_MAX = 256
+"""Sources remembered; when there are more, those that have ended or are silent are forgotten."""
+
 
 class ClockSettings(NamedTuple):
     """How long a partition waits: for late signals of a source that speaks, and for a source that is silent.
@@ -54,6 +57,9 @@ class SourceClock:
         self.logged_ms = 0
         # source -> [largest event time, logged time when it last spoke, 1 if ended]
         self._sources: dict[str, list[int]] = {}
+        # While logged time is not behind `_steady_until_ms`, only a source at `_lowest_ms` can move the watermark.
+        self._lowest_ms = 0
+        self._steady_until_ms = -1
         self._only: list[int] | None = None
         self._only_name = ""
 
@@ -66,43 +72,57 @@ class SourceClock:
                 watermark_ms = at_ms - self.settings.lateness_ms
                 if watermark_ms > self.watermark_ms:
                     self.watermark_ms = watermark_ms
-            else:
-                self._only[1] = self.logged_ms
             return
         self._hear_among_many(source, at_ms, end)
 
     def _hear_among_many(self, source: str, at_ms: int, end: bool) -> None:
-        self.logged_ms = max(self.logged_ms, at_ms)
+        if at_ms > self.logged_ms:
+            self.logged_ms = at_ms
+        logged_ms = self.logged_ms
         known = self._sources.get(source)
         if known is None:
-            known = self._sources[source] = [at_ms, self.logged_ms, 0]
-        known[0] = max(known[0], at_ms)
-        known[1] = self.logged_ms
-        known[2] = 1 if end else 0
+            self._forget_quiet()
+            self._sources[source] = [at_ms, logged_ms, int(end)]
+        else:
+            counted_long = logged_ms <= self._steady_until_ms and known[1] >= logged_ms - self.settings.idle_ms
+            steady = counted_long and known[0] > self._lowest_ms and not end and not known[2]
+            known[0] = max(known[0], at_ms)
+            known[1] = logged_ms
+            if steady:
+                return
+            known[2] = int(end)
         self._note_only()
-        watermark_ms = self._lowest_ms()
-        if watermark_ms > self.watermark_ms:
-            self.watermark_ms = watermark_ms
+        self._settle()
+
+    def _forget_quiet(self) -> None:
+        """Make room for a new source: whatever names itself as one must not make the clock grow without bound."""
+        if len(self._sources) >= SOURCES_MAX:
+            spoke_since_ms = self.logged_ms - self.settings.idle_ms
+            heard = self._sources.items()
+            self._sources = {name: state for name, state in heard if not state[2] and state[1] >= spoke_since_ms}
 
     def _note_only(self) -> None:
         self._only = None
         if len(self._sources) == 1:
             name, state = next(iter(self._sources.items()))
-            if not state[2]:
+            if not state[2] and state[0] == self.logged_ms:
                 self._only, self._only_name = state, name
 
-    def _lowest_ms(self) -> int:
+    def _settle(self) -> None:
+        """Work the watermark out anew, and until when it depends on the source that is furthest behind alone."""
         spoke_since_ms = self.logged_ms - self.settings.idle_ms
-        lowest_ms = -1
-        for largest_ms, spoke_ms, ended in self._sources.values():
-            if not ended and spoke_ms >= spoke_since_ms and (lowest_ms < 0 or largest_ms < lowest_ms):
-                lowest_ms = largest_ms
-        if lowest_ms >= 0:
-            return lowest_ms - self.settings.lateness_ms
-        if all(ended for _, _, ended in self._sources.values()):
+        counted = [state for state in self._sources.values() if not state[2] and state[1] >= spoke_since_ms]
+        if counted:
+            self._lowest_ms = min([state[0] for state in counted])
+            self._steady_until_ms = min([state[1] for state in counted]) + self.settings.idle_ms
+            watermark_ms = self._lowest_ms - self.settings.lateness_ms
+        else:
+            self._steady_until_ms = -1
+            all_ended = all(ended for _, _, ended in self._sources.values())
             tick_ms = self.settings.tick_ms
-            return (self.logged_ms // tick_ms + 1) * tick_ms
-        return 0
+            watermark_ms = (self.logged_ms // tick_ms + 1) * tick_ms if all_ended else 0
+        if watermark_ms > self.watermark_ms:
+            self.watermark_ms = watermark_ms
 
     def silent_sources(self) -> list[str]:
         """Return the sources that are set aside, in alphabetical order; `clock` is never missed."""

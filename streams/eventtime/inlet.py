@@ -6,15 +6,16 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from schemas.attributed import BEGINNING, Position
-from streams.eventtime.order import ReorderBuffer
+from streams.eventtime.order import ReorderBuffer, Tie
 from streams.eventtime.origins import OriginFrontier
 
 
 class Stamped(Protocol):
-    """Anything with a stamp."""
+    """Anything with a stamp, and with the conversation that it comes from."""
 
     at: int
     id: str
+    root: str
 
 
 Item = TypeVar("Item", bound=Stamped)
@@ -58,7 +59,7 @@ class PacketInlet(Generic[Item]):
         self.position: Position = BEGINNING
         self._origins = OriginFrontier(origins=origins)
         self._single = origins == 1
-        self._buffer: ReorderBuffer[Item, bytes] = ReorderBuffer()
+        self._buffer: ReorderBuffer[Item, bytes] = ReorderBuffer(tie_of=_tie_of)
         self._next_offset = 0
 
     def __len__(self) -> int:
@@ -101,6 +102,11 @@ class PacketInlet(Generic[Item]):
         """Go on from what `resume` told."""
         self._origins.restore(_decode_positions(context))
         self._next_offset, self.position = offset, frontier
+
+
+def _tie_of(item: Stamped) -> Tie:
+    """Of one stamp the conversations decide, as they do in the step before (`streams.steps.attribute`)."""
+    return item.root, b""
 
 
 def _behind(packet: Packet[Item], known: Position) -> Sequence[Item]:

@@ -87,7 +87,6 @@ class CascadeShape:
         "_changed",
         "_index",
         "_inferred",
-        "_seconds",
         "_seen",
         "_star",
         "_tree",
@@ -98,7 +97,6 @@ class CascadeShape:
     def __init__(self, root_id: str) -> None:
         self._index = NodeIndex()
         self._tree = TreeSums()
-        self._seconds = array("I")
         # Nodes beyond the last that is kept; a bit for each chunk that changed.
         self._beyond = self._changed = 0
         # Nodes that were seen, and edges by provenance as far as it is asked for.
@@ -111,7 +109,7 @@ class CascadeShape:
 
     def __len__(self) -> int:
         """Return how many places there are, those of missing nodes included."""
-        return len(self._seconds)
+        return len(self._index)
 
     @property
     def chunks(self) -> int:
@@ -132,7 +130,7 @@ class CascadeShape:
             if not self._tree.flags(place) & _MISSING:
                 return Added(place)
             self._meet(place, at_ms)
-        elif len(self._seconds) >= NODES_MAX:
+        elif len(self._index) >= NODES_MAX:
             self._beyond += 1
             self._touch(NODES_MAX - 1)
             return Added(-1)
@@ -155,9 +153,8 @@ class CascadeShape:
     def _add_leaf(self, number: int, parent: int, at_ms: int, edge: Edge) -> Added:
         """Take in a new node whose parent is attached: what nearly all of them are."""
         self._index.append(number)
-        self._seconds.append(_second_of(at_ms))
         flags = EDGES.index(edge)
-        place = self._tree.add_leaf(parent, flags)
+        place = self._tree.add_leaf(parent, flags, _second_of(at_ms))
         if flags:
             self._count_edge(flags, 1)
         self._touch(place)
@@ -165,14 +162,13 @@ class CascadeShape:
 
     def _await(self, parent_id: str, edge: Edge) -> tuple[int, Edge]:
         """Return a place where an unknown parent is missing; the root, by inference, where there is no room for it."""
-        if len(self._seconds) >= NODES_MAX:
+        if len(self._index) >= NODES_MAX:
             return ROOT, "inferred"
         return self._append(number_of(parent_id), _MISSING, AT_MS_MIN), edge
 
     def _append(self, number: int, flags: int, at_ms: int) -> int:
         self._index.append(number)
-        self._seconds.append(_second_of(at_ms))
-        place = self._tree.add(flags)
+        place = self._tree.add(flags, _second_of(at_ms))
         self._touch(place)
         return place
 
@@ -183,7 +179,7 @@ class CascadeShape:
         """See a node that was missing; one that hung from the root for the time being is taken off again."""
         flags = self._tree.flags(place)
         self._tree.set_flags(place, flags & ~(_MISSING | _PROMOTED | _PROVENANCE))
-        self._seconds[place] = _second_of(at_ms)
+        self._tree.set_mark(place, _second_of(at_ms))
         self._touch(place)
         if place == ROOT:
             self._unseen -= 1
@@ -301,7 +297,7 @@ class CascadeShape:
             size=tree.nodes - self._uncounted + self._beyond,
             nodes=tree.nodes,
             depth=tree.max_depth(),
-            breadth=tree.breadth,
+            breadth=tree.breadth(),
             structural_virality=tree.structural_virality(),
             waiting=self._seen - (tree.nodes - self._unseen),
             truncated=self._beyond > 0,
@@ -328,7 +324,7 @@ class CascadeShape:
 
     def at_ms_of(self, place: int) -> int:
         """Return when a node that was seen happened, rounded down to a second."""
-        return self._seconds[place] * 1_000 + AT_MS_MIN
+        return self._tree.mark(place) * 1_000 + AT_MS_MIN
 
     # --- remembering --------------------------------------------------------------------------------------------------
 
@@ -350,7 +346,7 @@ class CascadeShape:
             chunk=chunk,
             numbers=pack(f"<{n}Q", *self._index.numbers[first:end]),
             parents=pack(f"<{n}H", *self._tree.parents(first, end)),
-            seconds=pack(f"<{n}I", *self._seconds[first:end]),
+            seconds=pack(f"<{n}I", *self._tree.marks(first, end)),
             flags=bytes(self._tree.flags(place) for place in range(first, end)),
             beyond=self._beyond if end == NODES_MAX else 0,
         )
@@ -362,12 +358,12 @@ class CascadeShape:
             return
         sizes = [len(row.flags) for row in held]
         flags = b"".join(row.flags for row in held)
-        parents, self._index, self._seconds = array("H"), NodeIndex(), array("I")
-        numbers = array("Q")
+        parents, seconds, numbers = array("H"), array("I"), array("Q")
         for n, row in zip(sizes, held, strict=True):
             numbers.extend(unpack(f"<{n}Q", row.numbers))
             parents.extend(unpack(f"<{n}H", row.parents))
-            self._seconds.extend(unpack(f"<{n}I", row.seconds))
+            seconds.extend(unpack(f"<{n}I", row.seconds))
+        self._index = NodeIndex()
         self._index.extend(numbers)
         self._beyond = held[-1].beyond
         self._seen = sum(not flag & _MISSING for flag in flags)
@@ -375,7 +371,7 @@ class CascadeShape:
         for parent, flag in zip(parents, flags, strict=True):
             if parent != NO_PLACE:
                 self._count_edge(flag, 1)
-        self._count(self._tree.restore(parents, flags))
+        self._count(self._tree.restore(parents, flags, seconds))
 
 
 def _is_uncounted(place: int, flags: int) -> int:

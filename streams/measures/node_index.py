@@ -33,8 +33,8 @@ class NodeIndex:
 
     def __init__(self) -> None:
         self.numbers = array("Q")
-        # Empty until there are enough nodes to need it; then places + 1, or 0 where nothing lies.
-        self._table = array("H")
+        # None until there are enough nodes to need it; then places + 1, or 0 where nothing lies.
+        self._table: array[int] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -42,7 +42,7 @@ class NodeIndex:
     def find(self, number: int) -> int:
         """Return the place of a number, -1 where it is not known."""
         table, numbers = self._table, self.numbers
-        if not table:
+        if table is None:
             return numbers.index(number) if number in numbers else -1
         mask = len(table) - 1
         slot = number & mask
@@ -57,7 +57,7 @@ class NodeIndex:
         place = len(self.numbers)
         self.numbers.append(number)
         table = self._table
-        if table:
+        if table is not None:
             if 3 * (place + 1) > 2 * len(table):
                 self._rebuild()
             else:

@@ -13,7 +13,7 @@ class PathSizes:
     O(depth).
 
     Source: Sleator & Tarjan 1983, "A Data Structure for Dynamic Trees" (link-cut trees), with the splay trees of 1985;
-    the tree is never turned around, so nothing is ever reversed. 14 bytes a node; sizes stay below 2^16.
+    the tree is never turned around, so nothing is ever reversed. 16 bytes a node; sizes stay below 2^16.
 
     Nodes are numbered 0, 1, 2 …; 0 is the root.
 

@@ -1,6 +1,7 @@
 """Keep the sums over a growing tree that give its structural virality, for subtrees that come in any order."""
 
 from array import array
+from collections.abc import Iterable
 
 from streams.measures.path_sizes import PathSizes
 
@@ -8,14 +9,17 @@ PLACES_MAX = 65_534
 """Places fit in 16 bits, one value of which says that there is none."""
 WALKED_DEPTH_MAX = 64
 """Up to this depth ancestors are visited one by one; a deeper tree uses `PathSizes`."""
+SCANNED_MAX = 16
+"""Up to so many nodes are looked through for the deepest one; of more, those of every depth are counted."""
 
 NO_PLACE = 0xFFFF
 ROOT = 0
 
-# A node is six numbers of 16 bits in one array. `_DEPTH` of a node that does not hang from the root is instead the
-# place of some ancestor: the way up to the topmost one, shortened whenever it is walked (union-find).
-_PARENT, _DEPTH, _SIZE, _CHILD, _SIBLING, _FLAGS = range(6)
-_WIDTH = 6
+# A node is eight numbers of 16 bits in one array, two of them the caller's mark. `_DEPTH` of a node that does not hang
+# from the root is instead the place of some ancestor: the way up to the topmost one, shortened whenever it is walked
+# (union-find).
+_PARENT, _DEPTH, _SIZE, _CHILD, _SIBLING, _FLAGS, _LOW, _HIGH = range(8)
+_WIDTH = 8
 _ATTACHED = 1 << 8
 
 
@@ -45,7 +49,7 @@ class TreeSums:
     True
     """
 
-    __slots__ = ("_levels", "_links", "_paths", "_sum_depth", "_sum_squares", "breadth", "nodes")
+    __slots__ = ("_breadth", "_levels", "_links", "_paths", "_sum_depth", "_sum_squares", "nodes")
 
     def __init__(self) -> None:
         self._links = array("H")
@@ -53,10 +57,11 @@ class TreeSums:
 
     def _forget(self) -> None:
         self.nodes = 0
-        self.breadth = 0
         self._sum_depth = 0
         self._sum_squares = 0
-        self._levels = array("H")
+        # How many nodes each depth has, and the most of them; once there are more than a few.
+        self._levels: array[int] | None = None
+        self._breadth = 0
         self._paths: PathSizes | None = None
 
     def __len__(self) -> int:
@@ -65,11 +70,21 @@ class TreeSums:
 
     # --- places -------------------------------------------------------------------------------------------------------
 
-    def add(self, flags: int = 0) -> int:
-        """Make a place that hangs from nothing, with flags of the caller (8 bits), and return it."""
+    def add(self, flags: int = 0, mark: int = 0) -> int:
+        """Make a place that hangs from nothing, with flags (8 bits) and a mark (32 bits) of the caller; return it."""
         place = len(self._links) // _WIDTH
-        self._links.extend((NO_PLACE, place, 1, NO_PLACE, NO_PLACE, flags))
+        self._links.extend((NO_PLACE, place, 1, NO_PLACE, NO_PLACE, flags, mark & 0xFFFF, mark >> 16))
         return place
+
+    def mark(self, place: int) -> int:
+        """Return the caller's mark of a place."""
+        at = place * _WIDTH
+        return self._links[at + _HIGH] << 16 | self._links[at + _LOW]
+
+    def set_mark(self, place: int, mark: int) -> None:
+        """Set the caller's mark of a place."""
+        at = place * _WIDTH
+        self._links[at + _LOW], self._links[at + _HIGH] = mark & 0xFFFF, mark >> 16
 
     def flags(self, place: int) -> int:
         """Return the caller's flags of a place."""
@@ -116,30 +131,21 @@ class TreeSums:
 
     # --- growing ------------------------------------------------------------------------------------------------------
 
-    def add_leaf(self, parent: int, flags: int = 0) -> int:
+    def add_leaf(self, parent: int, flags: int = 0, mark: int = 0) -> int:
         """Make a place that hangs from an attached one, and return it: `add` and `hang` in one, for what is common."""
-        links, levels = self._links, self._levels
+        links = self._links
         place = len(links) // _WIDTH
         above = parent * _WIDTH
         depth = links[above + _DEPTH] + 1
-        links.extend((parent, depth, 1, NO_PLACE, links[above + _CHILD], flags | _ATTACHED))
+        links.extend((parent, depth, 1, NO_PLACE, links[above + _CHILD], flags | _ATTACHED, mark & 0xFFFF, mark >> 16))
         links[above + _CHILD] = place
         self._sum_depth += depth
         self._sum_squares += 1
-        if depth == len(levels):
-            levels.append(0)
-        breadth = levels[depth] = levels[depth] + 1
-        if breadth > self.breadth:
-            self.breadth = breadth
+        self._count_depth(depth)
         if self._paths is not None:
             self._paths.add(place, parent=parent, size=1)
-        if parent != ROOT:
-            self._raise_sizes(parent, by=1)
-        elif self._paths is not None:
-            self._paths.raise_path(ROOT, by=1)
-        self.nodes += 1
-        if depth > WALKED_DEPTH_MAX and self._paths is None:
-            self._use_paths()
+        self._raise_sizes(parent, by=1)
+        self._grow(1)
         return place
 
     def hang(self, place: int, *, parent: int) -> list[int]:
@@ -184,10 +190,40 @@ class TreeSums:
         if top != ROOT:
             self._sum_squares += squares
             self._raise_sizes(self._links[top * _WIDTH + _PARENT], by=len(nodes))
-        self.nodes += len(nodes)
-        if self._paths is None and len(self._levels) > WALKED_DEPTH_MAX + 1:
-            self._use_paths()
+        self._grow(len(nodes))
         return nodes
+
+    def _grow(self, nodes: int) -> None:
+        """Count nodes that came to be attached, and take to what large and deep trees need."""
+        self.nodes += nodes
+        if self._levels is None:
+            if self.nodes <= SCANNED_MAX:
+                return
+            self._count_levels()
+        if self._paths is None and self._levels is not None and len(self._levels) > WALKED_DEPTH_MAX + 1:
+            self._use_paths()
+
+    def _count_levels(self) -> None:
+        self._levels = array("H")
+        for depth in sorted(self._depths()):
+            self._count_depth(depth)
+
+    def _depths(self) -> list[int]:
+        """Return the depth of every attached place."""
+        links = self._links
+        ends = range(0, len(links), _WIDTH)
+        return [links[at + _DEPTH] for at in ends if links[at + _FLAGS] >= _ATTACHED]
+
+    def _count_depth(self, depth: int) -> None:
+        """Count a node of a depth, which is at most one more than all before it."""
+        levels = self._levels
+        if levels is None:
+            return
+        if depth == len(levels):
+            levels.append(0)
+        breadth = levels[depth] = levels[depth] + 1
+        if breadth > self._breadth:
+            self._breadth = breadth
 
     def _gather(self, nodes: list[int]) -> int:
         """Enter the subtree of the one place in `nodes`, add its other places to them, and return its Σ s²."""
@@ -212,16 +248,12 @@ class TreeSums:
         return squares
 
     def _enter(self, node: int) -> None:
-        """Count a node that has come to be attached, its depth being set."""
+        """Note a node that has come to be attached, its depth being set."""
         at = node * _WIDTH
         self._links[at + _FLAGS] |= _ATTACHED
-        depth, levels = self._links[at + _DEPTH], self._levels
+        depth = self._links[at + _DEPTH]
         self._sum_depth += depth
-        if depth == len(levels):
-            levels.append(0)
-        breadth = levels[depth] = levels[depth] + 1
-        if breadth > self.breadth:
-            self.breadth = breadth
+        self._count_depth(depth)
 
     def _raise_sizes(self, place: int, *, by: int) -> None:
         """Add nodes to the sizes of a place and of those above it."""
@@ -274,7 +306,14 @@ class TreeSums:
 
     def max_depth(self) -> int:
         """Return the longest way from the root, in edges."""
-        return len(self._levels) - 1
+        return max(self._depths(), default=0) if self._levels is None else len(self._levels) - 1
+
+    def breadth(self) -> int:
+        """Return the most nodes that one depth has."""
+        if self._levels is not None:
+            return self._breadth
+        depths = self._depths()
+        return max((depths.count(depth) for depth in depths), default=0)
 
     def structural_virality(self) -> float | None:
         """Return ν, None below two nodes."""
@@ -285,9 +324,13 @@ class TreeSums:
         """Return what the places from `first` up to `end` hang from."""
         return self._links[first * _WIDTH + _PARENT : end * _WIDTH + _PARENT : _WIDTH]
 
-    def restore(self, parents: "array[int]", flags: bytes) -> list[int]:
-        """Take up the places of earlier `parents` and `flags` and return those that hang from the root."""
+    def marks(self, first: int, end: int) -> list[int]:
+        """Return the marks of the places from `first` up to `end`."""
+        return [self.mark(place) for place in range(first, end)]
+
+    def restore(self, parents: Iterable[int], flags: bytes, marks: Iterable[int]) -> list[int]:
+        """Take up the places of earlier `parents`, `flags` and `marks`; return those that hang from the root."""
         self._links = array("H")
-        for parent, flag in zip(parents, flags, strict=True):
-            self._links.extend((parent, 0, 1, NO_PLACE, NO_PLACE, flag))
+        for parent, flag, mark in zip(parents, flags, marks, strict=True):
+            self._links.extend((parent, 0, 1, NO_PLACE, NO_PLACE, flag, mark & 0xFFFF, mark >> 16))
         return self.replant()

@@ -14,7 +14,7 @@ from streams.attribution.duplicates import RecentIds
 from streams.attribution.matcher import Registry
 from streams.attribution.tags import normalize_tags
 from streams.eventtime.clock import ClockSettings, SourceClock, clamp_to_record
-from streams.eventtime.order import ReorderBuffer
+from streams.eventtime.order import ReorderBuffer, Tie
 from streams.networks.refusal import Refusal, rejection
 from streams.steps.ledger import Ledger
 
@@ -70,7 +70,7 @@ class AttributeStep:
         self.ledger = Ledger()
         self._conversations = Conversations(span_ms=settings.conversation_ms)
         self._recent = RecentIds(span_ms=settings.duplicate_ms)
-        self._buffer: ReorderBuffer[Signal, bytes] = ReorderBuffer()
+        self._buffer: ReorderBuffer[Signal, bytes] = ReorderBuffer(tie_of=_tie_of)
         self._frontier: Position = BEGINNING
         self._next_offset = 0
 
@@ -134,15 +134,21 @@ class AttributeStep:
 
     def _apply(self, signal: Signal) -> AttributedSignal | None:
         matcher = self.registry.at(signal.at)
-        if signal.tags:
-            signal.tags = normalize_tags(signal.tags)[0]
         own = matcher.match(signal)
         signal.text = None
         root = conversation_of(signal)
-        if self._recent.is_repeated(signal.id, at_ms=signal.at):
+        if not own and root not in self._conversations:
+            # It changes nothing, so nothing of it is remembered: most of what a network says ends here.
+            self.ledger.applied += 1
+            return None
+        # Partitions are split by conversation, so an id may be compared within its conversation only (WIRE.md §5).
+        # What is edited or taken back may bear the id of what was created.
+        if signal.op == "create" and self._recent.is_repeated(f"{len(root)}:{root}{signal.id}", at_ms=signal.at):
             self.ledger.duplicate += 1
             return None
         self.ledger.applied += 1
+        if signal.tags:
+            signal.tags = normalize_tags(signal.tags)[0]
         told = self._conversations.apply(signal, root=root, own=own, matcher=matcher)
         if told is None or signal.op != "create":
             return None
@@ -199,3 +205,8 @@ class AttributeStep:
         self._recent.restore(recent)
         self.clock.restore(msgspec.msgpack.decode(context, type=SourceClockRow))
         self._next_offset, self._frontier = offset, frontier
+
+
+def _tie_of(signal: Signal) -> Tie:
+    """Of one stamp, conversations decide (so they do in the steps behind), then contents: never what came first."""
+    return conversation_of(signal), msgspec.msgpack.encode(signal)

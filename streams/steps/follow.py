@@ -11,11 +11,10 @@ from schemas.measure_rows import ActorCapRow
 from schemas.rules import Rules
 from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
-from streams.lifecycle.rules import scaled
 from streams.measures.engagement import ActorCap, Weights, weights_of
+from streams.steps.topic import hour_ms_of
 
 NAME = "follow"
-HOUR_TICKS = 60
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -80,6 +79,7 @@ class FollowStep:
                         signal.cascade_depth,
                     )
                 )
+        self._cap.expire(self._inlet.position[0])
         return Contributed(after, self._inlet.position, items)
 
     def _weights_of(self, topic: str, at_ms: int) -> Weights:
@@ -87,7 +87,7 @@ class FollowStep:
         rules = self.registry.rules(topic, at_ms)
         known = self._weights.get(topic)
         if known is None or known[0] is not rules:
-            weights = weights_of(rules.engagement, hour_ms=scaled(rules).tick_ms * HOUR_TICKS)
+            weights = weights_of(rules.engagement, hour_ms=hour_ms_of(rules))
             known = self._weights[topic] = (rules, weights)
         return known[1]
 

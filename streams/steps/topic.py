@@ -7,12 +7,12 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import Alert, CascadeEvidence
-from schemas.attributed import ADOPTED, LINEAGES, SEEDED
+from schemas.attributed import LINEAGES
 from schemas.contribution import Contribution
 from schemas.lifecycle_rows import LifecycleRow
 from schemas.measure_rows import AudienceRow, BaselineRow, ConcentrationRow, CountsRow
 from schemas.rows import OpenPaneRow, TopicCascadesRow, TopicRow
-from schemas.rules import Rules
+from schemas.rules import HOUR_MS, Rules
 from schemas.signal import KINDS
 from schemas.vitals import WINDOWS, Measures, Vitals, WindowVitals
 from streams.eventtime.windows import RollingCounts
@@ -24,29 +24,21 @@ from streams.measures.baseline import Baseline, BaselineReading
 from streams.measures.concentration import Concentration
 from streams.measures.endogenous import endogenous_share, outgrowth_ratio
 from streams.measures.growth import Growth, doubling_time
+from streams.steps.pane import LINEAGE_AT, UNITS_AT, WIDTH, OpenPane
 
-HOUR_PANES = 60
-DAY_PANES = 24 * HOUR_PANES
-LENGTHS = {"5m": 5, "1h": HOUR_PANES, "24h": DAY_PANES, "7d": 7 * DAY_PANES}
+WINDOW_MINUTES = {"5m": 5, "1h": 60, "24h": 24 * 60, "7d": 7 * 24 * 60}
 GROWTH_HOURS = (24, 6, 1)
 """Spans that growth is told over, two of each side by side: a day, so that the daily rhythm cancels out; shorter ones
 only while the topic is too young for two days."""
-COUNT_LENGTHS = {
-    **LENGTHS,
-    **{f"{hours}h": hours * HOUR_PANES for growth_hours in GROWTH_HOURS for hours in (growth_hours, 2 * growth_hours)},
+COUNT_MINUTES = {
+    **WINDOW_MINUTES,
+    **{f"{hours}h": hours * 60 for growth_hours in GROWTH_HOURS for hours in (growth_hours, 2 * growth_hours)},
 }
-DAY = {"24h": DAY_PANES}
 
-OPEN_ACTORS_MAX = 1_500
-"""Actors of the open pane kept by name; more are handed to the measures before the pane ends, so that its row stays
-small."""
-CASCADES_MAX = 128
-CASCADES_KEPT = 64
+CASCADES_MAX = 120
+"""Cascades remembered as evidence: roots have up to 512 bytes, and a row is at most 64 KiB."""
+CASCADES_KEPT = 60
 CASCADES_TOLD = 5
-
-_LINEAGE_AT = len(KINDS)
-_UNITS_AT = _LINEAGE_AT + len(LINEAGES)
-_WIDTH = _UNITS_AT + len(LINEAGES)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
@@ -61,29 +53,61 @@ class Tick(NamedTuple):
     alerts: list[Alert]
 
 
+def hour_ms_of(rules: Rules) -> int:
+    """Return how long an hour lasts under these rules, as they were declared: all windows are multiples of it.
+
+    >>> hour_ms_of(Rules()), hour_ms_of(Rules(scale=1 / 60))
+    (3600000, 60000)
+    """
+    return max(1, round(HOUR_MS * rules.scale))
+
+
+def panes_of(minutes: int, *, pane_ms: int, hour_ms: int) -> int:
+    """Return how many panes make so many sixtieths of an hour, rounded, at least one.
+
+    >>> panes_of(60, pane_ms=60_000, hour_ms=3_600_000), panes_of(5, pane_ms=600_000, hour_ms=3_600_000)
+    (60, 1)
+    """
+    return max(1, (2 * minutes * hour_ms + 60 * pane_ms) // (120 * pane_ms))
+
+
 class Topic:
     """The state of one topic. Contributions come in stamp order, `tick` before the first behind each tick.
 
-    A pane is as long as the tick of the rules that the topic was first seen under. `next_tick_ms` is the tick at which
-    it wants to be judged next, or None while it sleeps: nothing in its windows, nothing pending.
+    A pane is as long as the tick of the rules that the topic was first seen under, an hour as long as their scale
+    makes it. `next_tick_ms` is the tick at which it wants to be judged next, or None while it sleeps: nothing in its
+    windows, nothing pending.
     """
 
-    def __init__(self, key: str, *, pane_ms: int, first_pane: int = -1, lifecycle: LifecycleRow | None = None) -> None:
+    def __init__(
+        self,
+        key: str,
+        *,
+        pane_ms: int,
+        hour_ms: int = HOUR_MS,
+        first_pane: int = -1,
+        lifecycle: LifecycleRow | None = None,
+    ) -> None:
         self.key = key
         self.brand, _, self.name = key.partition("/")
         self.pane_ms = pane_ms
+        self.hour_ms = hour_ms
         self.next_tick_ms: int | None = None
         self._first_pane = first_pane
-        self._vector = [0] * _WIDTH
-        self._actors: dict[str, int] = {}
-        self._endogenous: set[str] = set()
-        self._seeded: set[str] = set()
+        self._pane = OpenPane()
         self._cascades: dict[str, tuple[int, int, int]] = {}
-        self._counts = RollingCounts(_WIDTH, COUNT_LENGTHS)
-        self._audience = Audience(LENGTHS)
-        self._endogenous_audience = Audience(DAY)
-        self._seeded_audience = Audience(DAY)
-        self._concentration = Concentration(LENGTHS)
+        self._cascades_changed = False
+        self._lengths = {
+            name: panes_of(minutes, pane_ms=pane_ms, hour_ms=hour_ms) for name, minutes in COUNT_MINUTES.items()
+        }
+        lengths = {name: self._lengths[name] for name in WINDOW_MINUTES}
+        day = {"24h": self._lengths["24h"]}
+        self.day_ms = day["24h"] * pane_ms
+        self._counts = RollingCounts(WIDTH, self._lengths)
+        self._audience = Audience(lengths)
+        self._endogenous_audience = Audience(day)
+        self._seeded_audience = Audience(day)
+        self._concentration = Concentration(lengths)
         self._baseline = Baseline()
         self._lifecycle = Lifecycle(brand=self.brand, topic=self.name, row=lifecycle)
         self._told: _Told | None = None
@@ -96,21 +120,12 @@ class Topic:
         at_ms = contribution.at
         if self.next_tick_ms is None:
             self._wake(at_ms)
-        lineage = contribution.lineage
-        vector = self._vector
-        vector[contribution.kind] += 1
-        vector[_LINEAGE_AT + lineage] += 1
-        vector[_UNITS_AT + lineage] += contribution.units
-        actor = contribution.actor
-        actors = self._actors
-        actors[actor] = actors.get(actor, 0) + 1
-        if lineage >= ADOPTED:
-            self._endogenous.add(actor)
-        elif lineage == SEEDED:
-            self._seeded.add(actor)
+        self._pane.add(contribution)
+        if self._pane.is_crowded:
+            self._show_actors(at_ms // self.pane_ms)
+            self._pane.thin_out()
         self._cascades[contribution.root] = (contribution.cascade_size, contribution.cascade_depth, at_ms)
-        if len(actors) >= OPEN_ACTORS_MAX:
-            self._hand_over(at_ms // self.pane_ms)
+        self._cascades_changed = True
         if len(self._cascades) > CASCADES_MAX:
             self._keep_largest_cascades(at_ms)
 
@@ -120,21 +135,22 @@ class Topic:
             self._first_pane = pane
         self.next_tick_ms = (pane + 1) * self.pane_ms
 
-    def _hand_over(self, pane: int) -> None:
-        """Give the open pane's actors to the measures, before it ends or as it does."""
-        if self._actors:
-            self._audience.add(pane, self._actors)
-            self._concentration.add(pane, self._actors)
-            self._actors.clear()
-        if self._endogenous:
-            self._endogenous_audience.add(pane, self._endogenous)
-            self._endogenous.clear()
-        if self._seeded:
-            self._seeded_audience.add(pane, self._seeded)
-            self._seeded.clear()
+    def _show_actors(self, pane: int) -> None:
+        """Show the open pane's actors to the audiences, before it ends or as it does."""
+        self._audience.add(pane, self._pane.counts())
+        self._endogenous_audience.add(pane, self._pane.endogenous())
+        self._seeded_audience.add(pane, self._pane.seeded())
+
+    def _close(self, pane: int) -> None:
+        """Give the open pane to the measures."""
+        if any(self._pane.vector):
+            self._show_actors(pane)
+            self._concentration.add(pane, self._pane.counts())
+            self._counts.add(pane, self._pane.vector)
+            self._pane.clear()
 
     def _keep_largest_cascades(self, at_ms: int) -> None:
-        since_ms = at_ms - DAY_PANES * self.pane_ms
+        since_ms = at_ms - self.day_ms
         live = [(root, found) for root, found in self._cascades.items() if found[2] >= since_ms]
         live.sort(key=lambda entry: (-entry[1][0], entry[0]))
         self._cascades = dict(live[:CASCADES_KEPT])
@@ -145,10 +161,7 @@ class Topic:
         self._use(rules)
         at_ms = self.next_tick_ms
         end = at_ms // self.pane_ms
-        self._hand_over(end - 1)
-        if any(self._vector):
-            self._counts.add(end - 1, self._vector)
-            self._vector = [0] * _WIDTH
+        self._close(end - 1)
         self._counts.roll(end)
         for measure in (self._audience, self._endogenous_audience, self._seeded_audience, self._concentration):
             measure.roll(end)
@@ -157,7 +170,9 @@ class Topic:
         told = (self._lifecycle.state, reading.windows, reading.measures)
         changed = told != self._told
         self._told = told
-        if self._counts.is_empty() and not self._lifecycle.needs_ticks:
+        # The longer windows of the audience end up to four panes after the others.
+        is_empty = self._counts.is_empty() and self._audience.is_empty()
+        if is_empty and not self._lifecycle.needs_ticks:
             self.next_tick_ms = None
         else:
             self.next_tick_ms = at_ms + self.pane_ms
@@ -184,28 +199,28 @@ class Topic:
         return Reading(
             at_ms=at_ms,
             windows=windows,
-            measures=self._measures(end, windows["24h"].actors),
+            measures=self._measures(at_ms, windows["24h"].actors),
             cascades=self._largest_cascades(at_ms),
-            day_ms=DAY_PANES * self.pane_ms,
+            day_ms=self.day_ms,
         )
 
     def _window(self, name: str) -> WindowVitals:
         total = self._counts.total(name)
-        signals = sum(total[:_LINEAGE_AT])
+        signals = sum(total[:LINEAGE_AT])
         return WindowVitals(
             signals=signals,
-            by_kind=dict(zip(KINDS, total[:_LINEAGE_AT], strict=True)),
-            by_lineage=dict(zip(LINEAGES, total[_LINEAGE_AT:_UNITS_AT], strict=True)),
-            engagement=sum(total[_UNITS_AT:]) / 1000,
+            by_kind=dict(zip(KINDS, total[:LINEAGE_AT], strict=True)),
+            by_lineage=dict(zip(LINEAGES, total[LINEAGE_AT:UNITS_AT], strict=True)),
+            engagement=sum(total[UNITS_AT:]) / 1000,
             actors=self._audience.read(name),
             top_actor_share=rounded(self._concentration.read(name, signals)) or 0.0,
         )
 
-    def _measures(self, end: int, actors: int) -> Measures:
+    def _measures(self, at_ms: int, actors: int) -> Measures:
         """Read what the lifecycle judges, over the last day (MEASURES.md §§3, 4)."""
         day = self._counts.total("24h")
-        brand, seeded, adopted, wild = day[_LINEAGE_AT:_UNITS_AT]
-        brand_units, seeded_units, adopted_units, wild_units = day[_UNITS_AT:]
+        brand, seeded, adopted, wild = day[LINEAGE_AT:UNITS_AT]
+        brand_units, seeded_units, adopted_units, wild_units = day[UNITS_AT:]
         ratio = outgrowth_ratio(
             e_endo=(adopted_units + wild_units) / 1000,
             e_seed=seeded_units / 1000,
@@ -223,8 +238,8 @@ class Topic:
             n_seed=seeded_actors,
         )
         share = endogenous_share(n_endo=adopted + wild, n_seed=seeded)
-        growth = self._growth(end)
-        baseline = self._observed(end, actors)
+        growth = self._growth(at_ms // self.pane_ms)
+        baseline = self._observed(at_ms, actors)
         return Measures(
             outgrowth_ratio=rounded(ratio.value),
             outgrowth_ratio_low=rounded(ratio.low),
@@ -242,31 +257,32 @@ class Topic:
         """Compare the last day with the day before; shorter spans while the topic is not two days old."""
         age_panes = end - self._first_pane
         for hours in GROWTH_HOURS:
-            panes = hours * HOUR_PANES
+            panes = self._lengths[f"{hours}h"]
             if age_panes >= 2 * panes:
-                n2 = sum(self._counts.total(f"{hours}h")[:_LINEAGE_AT])
-                n1 = sum(self._counts.total(f"{2 * hours}h")[:_LINEAGE_AT]) - n2
+                n2 = sum(self._counts.total(f"{hours}h")[:LINEAGE_AT])
+                n1 = sum(self._counts.total(f"{2 * hours}h")[:LINEAGE_AT]) - n2
                 return doubling_time(n1=n1, n2=n2, delta_s=panes * self.pane_ms / 1000)
         return None
 
-    def _observed(self, end: int, actors: int) -> BaselineReading:
+    def _observed(self, at_ms: int, actors: int) -> BaselineReading:
         """Read the day's audience against its baseline, and let the baseline learn it when an hour is complete.
 
         It learns whole days only: while the topic is younger than one, the window is still filling.
         """
-        hour = end // HOUR_PANES
+        hour = at_ms // self.hour_ms
         reading = self._baseline.read(
             hour=hour,
             count=actors,
             learning_hours=self._scaled.baseline.learning_hours,
             weekly_after_hours=self._scaled.baseline.weekly_after_hours,
         )
-        if end % HOUR_PANES == 0 and end - self._first_pane >= DAY_PANES:
+        is_complete = (at_ms - self.pane_ms) // self.hour_ms < hour
+        if is_complete and at_ms - self._first_pane * self.pane_ms >= self.day_ms:
             self._baseline.observe(hour=hour, count=actors, firing=self._lifecycle.state not in ("dormant", "seeded"))
         return reading
 
     def _largest_cascades(self, at_ms: int) -> tuple[CascadeEvidence, ...]:
-        since_ms = at_ms - DAY_PANES * self.pane_ms
+        since_ms = at_ms - self.day_ms
         live = [
             (-size, root, depth)
             for root, (size, depth, last_ms) in self._cascades.items()
@@ -280,14 +296,12 @@ class Topic:
         """Yield the rows that changed since the last call; only for a topic that was added to or ticked since."""
         key = self.key
         yield f"t|{key}", _encode(self._head())
-        open_pane = OpenPaneRow(
-            vector=tuple(self._vector),
-            actors=self._actors,
-            endogenous=tuple(sorted(self._endogenous)),
-            seeded=tuple(sorted(self._seeded)),
-        )
-        yield f"o|{key}", _encode(open_pane)
-        yield f"k|{key}", _encode(TopicCascadesRow(cascades=self._cascades))
+        if self._pane.has_changed:
+            self._pane.has_changed = False
+            yield f"o|{key}", _encode(self._pane.row())
+        if self._cascades_changed:
+            self._cascades_changed = False
+            yield f"k|{key}", _encode(TopicCascadesRow(cascades=self._cascades))
         for prefix, measure in self._chunked():
             for chunk, row in measure.changed_rows():
                 yield f"{prefix}|{chunk}|{key}", None if row is None else _encode(row)
@@ -311,6 +325,7 @@ class Topic:
             next_tick_ms=self.next_tick_ms or 0,
             lifecycle=self._lifecycle.row(),
             told=told,
+            hour_ms=self.hour_ms,
         )
 
     @classmethod
@@ -320,25 +335,21 @@ class Topic:
         for prefix, value in rows:
             by_prefix.setdefault(prefix, []).append(value)
         head = _decode(by_prefix["t"][0], type=TopicRow)
-        topic = cls(key, pane_ms=head.pane_ms, first_pane=head.first_pane, lifecycle=head.lifecycle)
+        topic = cls(
+            key, pane_ms=head.pane_ms, hour_ms=head.hour_ms, first_pane=head.first_pane, lifecycle=head.lifecycle
+        )
         topic.next_tick_ms = head.next_tick_ms or None
         topic._told = _decode(head.told, type=_Told) if head.told else None
-        open_pane = _decode(by_prefix["o"][0], type=OpenPaneRow)
-        topic._vector = list(open_pane.vector)
-        topic._actors = open_pane.actors
-        topic._endogenous = set(open_pane.endogenous)
-        topic._seeded = set(open_pane.seeded)
+        topic._pane.restore(_decode(by_prefix["o"][0], type=OpenPaneRow))
         topic._cascades = _decode(by_prefix["k"][0], type=TopicCascadesRow).cascades
         topic._baseline.restore([_decode(row, type=BaselineRow) for row in by_prefix.get("b", ())])
-        if head.end:
-            topic._counts.restore([_decode(row, type=CountsRow) for row in by_prefix.get("w", ())], head.end)
-            for prefix, audience in (
-                ("a", topic._audience),
-                ("e", topic._endogenous_audience),
-                ("s", topic._seeded_audience),
-            ):
-                audience.restore([_decode(row, type=AudienceRow) for row in by_prefix.get(prefix, ())], head.end)
-            topic._concentration.restore(
-                [_decode(row, type=ConcentrationRow) for row in by_prefix.get("p", ())], head.end
-            )
+        # Before the first tick there can be an audience already: that of a crowded open pane.
+        topic._counts.restore([_decode(row, type=CountsRow) for row in by_prefix.get("w", ())], head.end)
+        for prefix, audience in (
+            ("a", topic._audience),
+            ("e", topic._endogenous_audience),
+            ("s", topic._seeded_audience),
+        ):
+            audience.restore([_decode(row, type=AudienceRow) for row in by_prefix.get(prefix, ())], head.end)
+        topic._concentration.restore([_decode(row, type=ConcentrationRow) for row in by_prefix.get("p", ())], head.end)
         return topic

@@ -10,7 +10,7 @@ from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
 from streams.lifecycle.rules import scaled
-from streams.steps.topic import Topic
+from streams.steps.topic import Topic, hour_ms_of
 
 NAME = "watch"
 
@@ -31,6 +31,8 @@ class WatchStep:
         self._inlet: PacketInlet[Contribution] = PacketInlet(origins=origins)
         self._topics: dict[str, Topic] = {}
         self._awake: set[str] = set()
+        # No awake topic has a tick before this one (epoch ms).
+        self._due_ms = 0
         self._changed: set[str] = set()
 
     @property
@@ -52,7 +54,8 @@ class WatchStep:
         # Topics do not touch each other, so each is taken through the whole batch by itself.
         frontier_ms = self._inlet.position[0]
         seen = Seen([], [])
-        for key in sorted(self._awake | by_topic.keys()):
+        is_due = frontier_ms >= self._due_ms
+        for key in sorted(self._awake | by_topic.keys() if is_due else by_topic):
             topic = self._topics.get(key)
             if topic is None:
                 topic = self._topics[key] = self._new_topic(key, by_topic[key][0].at)
@@ -61,12 +64,17 @@ class WatchStep:
                 self._awake.discard(key)
             else:
                 self._awake.add(key)
+                self._due_ms = min(self._due_ms, topic.next_tick_ms)
+        if is_due:
+            ticks_ms = [self._topics[key].next_tick_ms or 0 for key in self._awake]
+            self._due_ms = min(ticks_ms, default=0)
         seen.vitals.sort(key=_vitals_place)
         seen.alerts.sort(key=_alert_place)
         return seen
 
     def _new_topic(self, key: str, at_ms: int) -> Topic:
-        return Topic(key, pane_ms=scaled(self.registry.rules(key, at_ms)).tick_ms)
+        rules = self.registry.rules(key, at_ms)
+        return Topic(key, pane_ms=scaled(rules).tick_ms, hour_ms=hour_ms_of(rules))
 
     def _take(self, topic: Topic, contributions: Sequence[Contribution], frontier_ms: int, seen: Seen) -> None:
         """Apply a topic's contributions with the ticks between and behind them."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from faust.types import TP
 
@@ -75,14 +76,17 @@ def test_there_is_no_generation_while_the_group_rebalances() -> None:
 
 def test_a_worker_is_ready_when_it_runs_and_recovers_nothing() -> None:
     """Every other verdict says why not."""
-    app = MemoryApp()
+    channels = ("trial.social.signals", "trial.social.contributions", "trial.social.raw.native")
+    app = MemoryApp(consumer=MemoryConsumer(assigned={TP(channel, 1) for channel in channels}))
     worker = a_worker(app)
     assert worker.ready() == (False, "starting")
     worker.assigned()
-    assert worker.ready() == (True, "running")
-    worker.runners[0].recovering = 2
-    worker.runners[2].recovering = 1
-    assert worker.ready() == (False, "recovering 3 partitions")
+    assert worker.ready() == (False, "recovering 2 partitions")
+    lane: Any = object()
+    worker.runners[0].lanes[1] = lane
+    assert worker.ready() == (False, "recovering 1 partitions")
+    worker.runners[2].lanes[1] = lane
+    assert worker.ready() == (True, "")
 
 
 def test_a_worker_is_not_ready_from_the_rebalance_to_the_assignment() -> None:
@@ -95,7 +99,7 @@ def test_a_worker_is_not_ready_from_the_rebalance_to_the_assignment() -> None:
     assert sample("overgrowth_worker_state", {"state": "rebalancing"}) == 1
     assert sample("overgrowth_rebalances_total") == 1
     worker.assigned()
-    assert worker.ready() == (True, "running")
+    assert worker.ready() == (True, "")
     assert sample("overgrowth_worker_state", {"state": "rebalancing"}) == 0
 
 

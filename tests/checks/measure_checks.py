@@ -25,6 +25,7 @@ from schemas.rules import EngagementRules
 from schemas.signal import KINDS
 from streams.measures.baseline import Baseline
 from streams.measures.engagement import ActorCap, weights_of
+from tests.checks.virality_drivers import VIRALITY_DRIVERS
 
 Run = list[Any]
 
@@ -222,7 +223,7 @@ class _CapRun:
         return self.cap.changed_rows()
 
 
-DRIVERS: dict[type, Driver] = {Baseline: BaselineDriver(), ActorCap: ActorCapDriver()}
+DRIVERS: dict[type, Driver] = {Baseline: BaselineDriver(), ActorCap: ActorCapDriver(), **VIRALITY_DRIVERS}
 
 
 def argument_type(function: Any, position: int) -> Any:

@@ -64,11 +64,9 @@ ROWS: dict[type[msgspec.Struct], SearchStrategy[msgspec.Struct]] = {
     NodesRow: st.builds(NodesRow, MANY_WORDS, MANY_NUMBERS),
     RecentIdsRow: st.builds(RecentIdsRow, MANY_WORDS, MANY_NUMBERS),
     TopicRow: st.builds(
-        TopicRow, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.builds(LifecycleRow, WORDS), st.binary(max_size=20)
+        TopicRow, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.builds(LifecycleRow, WORDS), st.binary(max_size=20), NUMBERS
     ),
-    OpenPaneRow: st.builds(
-        OpenPaneRow, MANY_NUMBERS, st.dictionaries(WORDS, NUMBERS, max_size=3), MANY_WORDS, MANY_WORDS
-    ),
+    OpenPaneRow: st.builds(OpenPaneRow, MANY_NUMBERS, st.dictionaries(WORDS, NUMBERS, max_size=3)),
     TopicCascadesRow: st.builds(
         TopicCascadesRow, st.dictionaries(WORDS, st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=3)
     ),

@@ -1,1 +1,1 @@
-"""Tests of agents/lane.py: lanes that are cut off anywhere, the order of a checkpoint, slices."""
+"""Tests of agents/lane.py with the first step in it: lanes that are cut off anywhere."""

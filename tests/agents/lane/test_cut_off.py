@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.lane import Fenced
-from tests.agents.lane.trial import Left, batches, left, log, new_lane, run_to_the_end
+from agents.lane import Batch, Fenced, Lane, Record
+from tests.agents.lane.trial import BEGIN_MS, PLACE, Left, batches, left, log, new_lane, run_to_the_end, signal
 from tests.agents.memory_kafka import Cut, MemoryKafka, MemoryPort, Plan
 
 
@@ -109,3 +109,48 @@ def test_records_that_were_taken_before_are_skipped(undisturbed: Left) -> None:
     asyncio.run(run(kafka))
 
     assert left(kafka) == undisturbed
+
+
+def test_an_opened_lane_acknowledges_what_its_predecessor_had_settled() -> None:
+    """The predecessor may have ended between its checkpoint and the commit, and nothing new may ever come."""
+    kafka = MemoryKafka()
+    asyncio.run(run_to_the_end(kafka))
+    kafka.acknowledged.clear()
+
+    async def run() -> Lane:
+        lane = new_lane(MemoryPort(kafka))
+        await lane.open()
+        return lane
+
+    lane = asyncio.run(run())
+
+    assert kafka.acknowledged == {PLACE: log()[-1].offset + 1}
+    assert (lane.next_offset, lane.recovered_records > 0, lane.rows > 0) == (log()[-1].offset + 1, True, True)
+
+
+def test_a_big_batch_is_taken_in_slices_with_a_fence_before_each() -> None:
+    """Between two slices other tasks get their turn, and the group may move on."""
+
+    async def run() -> tuple[int, int]:
+        port = MemoryPort(MemoryKafka())
+        lane = new_lane(port)
+        await lane.open()
+        begun = port.fences
+        many = [Record(offset, None, signal(offset, BEGIN_MS + offset)) for offset in range(1_300)]
+        turns = 0
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(count_turns())
+        await lane.take(Batch(many, 1_300))
+        other.cancel()
+        return port.fences - begun, turns
+
+    fences, turns = asyncio.run(run())
+
+    assert fences == 3
+    assert turns >= 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.rows import SourceClockRow
 from schemas.signal import CLOCK_SOURCE
-from streams.eventtime.clock import SKEW_MS_MAX, ClockSettings, SourceClock, clamp_to_record
+from streams.eventtime.clock import SKEW_MS_MAX, SOURCES_MAX, ClockSettings, SourceClock, clamp_to_record
 
 SETTINGS = ClockSettings(lateness_ms=10, idle_ms=60, tick_ms=50)
 START_MS = 1_000
@@ -157,3 +157,29 @@ def test_a_time_far_in_the_future_of_its_record_is_replaced(
 ) -> None:
     """One wrong clock cannot race the watermark; the past, and a record without a timestamp, are left as they are."""
     assert clamp_to_record(at_ms, record_ms=record_ms) == used
+
+
+def test_names_of_sources_without_end_do_not_make_the_clock_grow_without_end() -> None:
+    """Of too many the ended and the silent are forgotten, which changes no watermark; what goes on is waited for."""
+    clock, unbounded_ms = SourceClock(SETTINGS), 0
+    for number in range(5 * SOURCES_MAX):
+        at_ms = START_MS + number
+        clock.hear("steady", at_ms=at_ms - 5)
+        clock.hear(f"once {number}", at_ms=at_ms, end=number % 2 == 0)
+        # The oldest that still counts spoke within the idle time.
+        spoke_ms = [START_MS + n for n in range(1, number + 1, 2) if n >= number - SETTINGS.idle_ms]
+        unbounded_ms = max(unbounded_ms, min([*spoke_ms, at_ms - 5]) - SETTINGS.lateness_ms)
+        assert clock.watermark_ms == unbounded_ms
+    assert len(clock.row().sources) <= SOURCES_MAX
+
+
+def test_a_source_left_alone_behind_what_another_said_counts_by_its_own_time() -> None:
+    """Logged time is not the time of the one source that is left, so its own largest time decides."""
+    clock = SourceClock(SETTINGS)
+    for number in range(SOURCES_MAX):
+        clock.hear(f"ended {number}", at_ms=START_MS + 500, end=True)
+    clock.restore(SourceClockRow(watermark_ms=0, logged_ms=clock.logged_ms, sources=clock.row().sources))
+    clock.hear("left", at_ms=START_MS + 100)
+    assert list(clock.row().sources) == ["left"]
+    clock.hear("left", at_ms=START_MS + 200)
+    assert clock.watermark_ms == START_MS + 190

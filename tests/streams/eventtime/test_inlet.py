@@ -18,6 +18,7 @@ class Item(msgspec.Struct, order=True):
 
     at: int
     id: str
+    root: str = "r"
 
 
 class Packet(NamedTuple):

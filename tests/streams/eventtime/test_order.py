@@ -1,10 +1,12 @@
 """What waits comes out in stamp order, and a restart reads again from the first batch of which anything still waits."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.attributed import Position
-from streams.eventtime.order import ReorderBuffer
+from streams.eventtime.order import BUCKET_MS, ReorderBuffer
 
 stamps = st.tuples(st.integers(0, 9), st.sampled_from(["", "a", "b"]))
 # Batches of stamps that arrive, each with the frontier up to which is released after it.
@@ -84,3 +86,51 @@ def test_resume_passes_over_batches_of_which_nothing_waits() -> None:
     assert buffer.resume(next_offset=50, context="now") == (30, "c30")
     buffer.release((7, ""))
     assert buffer.resume(next_offset=50, context="now") == (50, "now")
+
+
+# Over more time than one bucket holds, with gaps, so that a release takes whole buckets and parts of one.
+distant = st.tuples(st.integers(0, 5 * BUCKET_MS), st.sampled_from(["", "a", "b"]))
+
+
+@given(st.lists(st.tuples(st.lists(distant, max_size=8), distant), max_size=12))
+def test_releases_over_any_span_are_what_a_list_would_say(run: list[tuple[list[Position], Position]]) -> None:
+    """Items also come for a time of which others were released before; a frontier may go back, and releases no more."""
+    buffer: ReorderBuffer[tuple[Position, int], None] = ReorderBuffer()
+    waiting: list[tuple[Position, int]] = []
+    arrivals = 0
+    for arriving, frontier in run:
+        buffer.begin_batch(first_offset=arrivals, context=None)
+        for stamp in arriving:
+            buffer.hold(stamp, (stamp, arrivals))
+            waiting.append((stamp, arrivals))
+            arrivals += 1
+        assert buffer.release(frontier) == sorted(entry for entry in waiting if entry[0] <= frontier)
+        waiting = [entry for entry in waiting if entry[0] > frontier]
+        assert len(buffer) == len(waiting)
+
+
+TIES = st.lists(st.tuples(stamps, st.sampled_from(["x", "y"]), st.binary(max_size=1)), max_size=12)
+
+
+@given(TIES, st.randoms(use_true_random=False))
+def test_where_it_is_said_what_decides_a_tie_the_arrival_does_not(
+    items: list[tuple[Position, str, bytes]], random: Random
+) -> None:
+    """Two copies of a signal that contradict each other come out in one order, whichever came first."""
+    arriving = list(items)
+    random.shuffle(arriving)
+    buffer: ReorderBuffer[tuple[Position, str, bytes], None] = ReorderBuffer(tie_of=lambda item: item[1:])
+    buffer.begin_batch(first_offset=0, context=None)
+    for item in arriving:
+        buffer.hold(item[0], item)
+    assert buffer.release((10, "")) == sorted(items)
+
+
+def test_batches_that_are_settled_are_forgotten_without_a_checkpoint() -> None:
+    """A backtest never asks for `resume`, and must not remember every batch that it has read."""
+    buffer: ReorderBuffer[str, str] = ReorderBuffer()
+    for offset in range(100):
+        buffer.begin_batch(first_offset=offset, context="")
+        buffer.hold((offset, "a"), "item")
+        buffer.release((offset, "a"))
+    assert len(buffer._batches) == 1

@@ -1,0 +1,134 @@
+"""The second step: what each signal adds to a topic, and a restart that nobody notices."""
+
+from collections import defaultdict
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.attributed import BEGINNING, AttributedPacket, AttributedSignal, TopicLink
+from schemas.contribution import Contribution
+from schemas.signal import KINDS
+from streams.steps.attribute import AttributeStep
+from streams.steps.follow import FollowStep
+from tests.streams.steps.logs import MINUTE_MS, START_MS, arrivals, batches, in_bytes, random_log, registry, remember
+
+REGISTRY = registry(engagement={"actor_cap": 2.3})
+HOUR_MS = 60 * MINUTE_MS
+WEIGHTS = {"post": 1000, "reply": 1000, "quote": 1500, "share": 1000, "like": 200, "follow": 500}
+
+seeds = st.integers(0, 2**32)
+
+
+def random_packets(random: Random) -> list[AttributedPacket]:
+    """Return what the first step tells of a random log over three hours, batch by batch."""
+    log = random_log(random, signals=80, span_ms=3 * HOUR_MS)
+    step = AttributeStep(REGISTRY)
+    packets = []
+    for begin, end in batches(random, len(log)):
+        told = step.advance(arrivals(log[begin:end], first_offset=begin), next_offset=end)
+        packets.append(AttributedPacket(1, 0, told.after, told.upto, tuple(told.items)))
+    return packets
+
+
+def units_by_brute_force(items: list[AttributedSignal]) -> list[tuple[str, str, int]]:
+    """Return (signal, topic, units): what is left of the cap of its actor, topic and clock hour, in stamp order."""
+    before: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+    units = []
+    for item in items:
+        for link in item.links:
+            place = (item.actor, link.topic, item.at // HOUR_MS)
+            weight = WEIGHTS[KINDS[item.kind]]
+            units.append((item.id, link.topic, max(0, min(2300, before[place] + weight) - min(2300, before[place]))))
+            before[place] += weight
+    return units
+
+
+@given(seeds)
+@settings(max_examples=30)
+def test_an_actor_counts_up_to_the_cap_in_an_hour_and_a_topic(seed: int) -> None:
+    """The nth act is worth min(cap, sum of n weights) - min(cap, sum of n-1 weights) of its clock hour."""
+    packets = random_packets(Random(seed))
+    step = FollowStep(REGISTRY, origins=1)
+    told = [step.advance([(offset, packet)], next_offset=offset + 1) for offset, packet in enumerate(packets)]
+    signals = [item for packet in packets for item in packet.items]
+    contributions = [item for one in told for item in one.items]
+
+    assert [(item.id, item.topic, item.units) for item in contributions] == units_by_brute_force(signals)
+    assert step.applied == len(signals)
+    lineages = [(signal.at, signal.actor, link.lineage) for signal in signals for link in signal.links]
+    assert [(item.at, item.actor, item.lineage) for item in contributions] == lineages
+
+
+@given(seeds)
+@settings(max_examples=30)
+def test_a_restart_at_any_batch_tells_the_same_bytes_from_there(seed: int) -> None:
+    """Two origins whose packets come unevenly, so that something waits at the boundary; some packets come twice."""
+    random = Random(seed)
+    channel = two_origins(random)
+    step = FollowStep(REGISTRY, origins=2)
+    rows: dict[str, bytes] = {}
+    points = []
+    told: list[list[Contribution]] = []
+    for begin, end in batches(random, len(channel)):
+        told.append(step.advance(list(enumerate(channel[begin:end], begin)), next_offset=end).items)
+        remember(rows, step.changed_rows())
+        points.append((dict(rows), step.resume()))
+
+    for number, (kept, (offset, frontier, context)) in enumerate(points):
+        again = FollowStep(REGISTRY, origins=2)
+        again.restore(kept.items(), offset=offset, frontier=frontier, context=context)
+        further: list[Contribution] = []
+        for begin, end in batches(random, len(channel), first=offset):
+            further += again.advance(list(enumerate(channel[begin:end], begin)), next_offset=end).items
+        assert in_bytes(further) == in_bytes(item for items in told[number + 1 :] for item in items)
+        assert again.frontier == step.frontier
+        assert len(again) == len(step) == 0
+
+
+def two_origins(random: Random) -> list[AttributedPacket]:
+    """Return one channel that carries the packets of a log told by two origins, each in its order, some twice."""
+    queues: tuple[list[AttributedPacket], list[AttributedPacket]] = ([], [])
+    for packet in random_packets(random):
+        for origin in (0, 1):
+            mine = tuple(item for item in packet.items if int(item.root[-1]) % 2 == origin)
+            queues[origin].append(AttributedPacket(1, origin, packet.after, packet.upto, mine))
+    channel: list[AttributedPacket] = []
+    while queues[0] or queues[1]:
+        queue = queues[random.random() < 0.5]
+        if queue:
+            channel.append(queue.pop(0))
+            if random.random() < 0.2:
+                channel.append(random.choice(channel))
+    return channel
+
+
+def test_a_lost_packet_is_noticed_and_waited_for() -> None:
+    """What comes behind a gap is not taken, and taken once its predecessor was sent again with it."""
+    first, second, third = random_packets_with_items()
+    step = FollowStep(REGISTRY, origins=1)
+
+    step.advance([(0, first), (1, third)], next_offset=2)
+    assert step.frontier == first.upto
+    step.advance([(2, second), (3, third)], next_offset=4)
+    assert step.frontier == third.upto
+    assert step.applied == sum(len(packet.items) for packet in (first, second, third))
+
+
+def random_packets_with_items() -> list[AttributedPacket]:
+    """Return three packets in a row that tell something."""
+    packets = [packet for packet in random_packets(Random(5)) if packet.upto > packet.after]
+    return packets[:3]
+
+
+def test_the_rows_of_an_hour_end_with_the_hour_also_when_nobody_acts_any_more() -> None:
+    """What an actor has spent of its cap is not remembered for longer than it matters."""
+    step, rows = FollowStep(REGISTRY, origins=1), dict[str, bytes]()
+    signal = AttributedSignal(START_MS, "a", "ana", 0, "n", "r", (TopicLink("cern/lhc", 2),))
+    step.advance([(0, AttributedPacket(1, 0, BEGINNING, (START_MS + 1, ""), (signal,)))], next_offset=1)
+    remember(rows, step.changed_rows())
+    assert list(rows) == ["u|ana"]
+    after = START_MS + HOUR_MS
+    step.advance([(1, AttributedPacket(1, 0, (START_MS + 1, ""), (after, ""), ()))], next_offset=2)
+    remember(rows, step.changed_rows())
+    assert rows == {}
