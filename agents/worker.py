@@ -15,7 +15,7 @@ from agents.attribute_signals import AttributeShell
 from agents.broker import BrokerError, create_channels, send_all, start_producer
 from agents.follow_members import FollowShell
 from agents.health import HealthError, HealthServer
-from agents.lane import Batch, acknowledged, slices
+from agents.lane import Batch, SendFailed, acknowledged, slices
 from agents.metrics import Metrics
 from agents.normalize_signals import Normalizer, heartbeat_records
 from agents.packing import PacketVersionError
@@ -52,8 +52,8 @@ EXIT_CRASHED = 70
 Consume = Callable[[int, Batch, int | None], Awaitable[None]]
 
 
-EXPECTED_ERRORS = (BrokerError, HealthError, PacketVersionError, SettingsError, TableError, ViewsError)
-"""What the user can put right: the message says how, so it is told without a stack trace."""
+EXPECTED_ERRORS = (BrokerError, HealthError, PacketVersionError, SendFailed, SettingsError, TableError, ViewsError)
+"""What lies outside of the worker: the message says what, so it is told without a stack trace."""
 
 
 def crash(error: BaseException) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents.app import OvergrowthApp, check_effective, create_app, faust_options
+from agents.app import OvergrowthApp, Seldom, check_effective, create_app, faust_options
 from agents.settings import Settings, SettingsError
 from agents.transport import BatchSchema, BatchTransport
 from agents.worker import EXIT_REFUSED
@@ -26,6 +26,10 @@ def _levels_of_loggers() -> Iterator[None]:
     yield
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
+    for name in logging.root.manager.loggerDict:
+        logger = logging.getLogger(name)
+        for one in [one for one in logger.filters if isinstance(one, Seldom)]:
+            logger.removeFilter(one)
 
 
 def in_a_process(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -184,3 +188,28 @@ def test_an_app_says_less_unless_asked_to_debug() -> None:
     app = create_app(Settings())
     assert {logging.getLogger(name).level for name in QUIETED} == {logging.WARNING}
     assert isinstance(app, OvergrowthApp)
+
+
+def test_what_a_client_repeats_is_told_once_in_a_while() -> None:
+    """While Kafka is away its client tells it a hundred times a second; other messages are not held back by that."""
+    seldom = Seldom()
+
+    def passes(at_s: float, words: str, name: str = "aiokafka.conn") -> bool:
+        record = logging.LogRecord(name, logging.ERROR, "f", 1, words, ("x",), None)
+        record.created = at_s
+        return seldom.filter(record)
+
+    assert [passes(100.0, "away %s"), passes(100.1, "away %s"), passes(100.2, "lost %s")] == [True, False, True]
+    assert [passes(100.3, "away %s", "aiokafka.cluster"), passes(109.9, "away %s"), passes(110.0, "away %s")] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_every_logger_of_the_client_is_held_back() -> None:
+    """A filter of a parent does not see what its children tell, so each has its own."""
+    create_app(SETTINGS)
+
+    assert any(isinstance(one, Seldom) for one in logging.getLogger("aiokafka.conn").filters)
+    assert any(isinstance(one, Seldom) for one in logging.getLogger("aiokafka.producer.sender").filters)

@@ -1,4 +1,4 @@
-"""Claims about whole installations: any number of workers, killed or not, on either broker, tell what one process tells."""
+"""Claims about whole installations: workers killed or not, on either broker, tell what one process tells."""
 
 import shutil
 from collections.abc import Iterator

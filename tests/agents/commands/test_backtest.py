@@ -1,4 +1,4 @@
-"""Claims about `overgrowth backtest`: it accounts for everything, repeats itself byte for byte, and says what is wrong."""
+"""Claims about `overgrowth backtest`: it accounts for everything, repeats itself, and says what is wrong."""
 
 import json
 from pathlib import Path
