@@ -14,6 +14,7 @@ from faust.types import TP
 from agents.attribute_signals import AttributeShell
 from agents.broker import BrokerError, create_channels, send_all, start_producer
 from agents.follow_members import FollowShell
+from agents.garbage import collect_rarely
 from agents.health import HealthError, HealthServer
 from agents.lane import Batch, SendFailed, acknowledged, slices
 from agents.metrics import Metrics
@@ -213,6 +214,7 @@ class Worker:
 
     async def start(self) -> None:
         """Do what must be done before the first record is read."""
+        collect_rarely()
         await self.health.start()
         logger.info("http://%s:%d/metrics /live /ready", self.settings.metrics_host, self.health.port)
         await create_channels(self.settings)

@@ -1,13 +1,11 @@
 """`overgrowth worker`: run one worker of the installation."""
 
 import asyncio
-import logging
 from typing import Any
 
 import click
 
 from agents.broker import create_channels
-from agents.garbage import collect_rarely
 from agents.settings import load_settings
 
 
@@ -42,13 +40,10 @@ def worker(**options: Any) -> None:
     Example:
       overgrowth worker --kafka 127.0.0.1:9092 --namespace replay --clock log
     """
-    collect_rarely()
     settings = load_settings(**options)
     # Asked here first, so that an unreachable broker is one line and not the log of a failing worker.
     asyncio.run(create_channels(settings))
     from agents.app import create_app
 
-    # The client tells at every assignment what it reads; what matters of that, lanes tell.
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
     app = create_app(settings)
     app.Worker(loglevel=settings.log_level, quiet=True, redirect_stdouts=False).execute_from_commandline()
