@@ -95,9 +95,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="overgrowth", message="overgrowth %(version)s")
 def main() -> None:
-    """Know when a community outgrows, escapes or comes back to a brand-seeded topic.
+    """Know when a community outgrows a brand-seeded topic.
 
-    Settings are taken from flags, then from OVERGROWTH_* in the environment.
+    Settings are taken from flags, then from OVERGROWTH_* in the environment, then from the file that
+    OVERGROWTH_SETTINGS names.
 
     \b
     Example:
