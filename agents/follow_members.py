@@ -29,7 +29,7 @@ class FollowShell:
         self._attributed = named(ATTRIBUTED, namespace=settings.namespace)
         self._contributions = named(CONTRIBUTIONS, namespace=settings.namespace)
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
-        self._applied = 0
+        self._applied = self._gaps = 0
         self._refused: list[Rejection] = []
         self.step = FollowStep(registry(), origins=settings.partitions)
 
@@ -60,6 +60,8 @@ class FollowShell:
         """Tell the metrics what became of the input since the last report."""
         metrics.count_records(self._attributed, outcome="applied", count=self.step.applied - self._applied)
         self._applied = self.step.applied
+        metrics.count_packet_gaps(self._attributed, count=self.step.gaps - self._gaps)
+        self._gaps = self.step.gaps
         metrics.count_records(self._attributed, outcome="rejected", count=len(self._refused))
         for refused in self._refused:
             metrics.count_rejections(refused.reason)

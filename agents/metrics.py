@@ -72,6 +72,9 @@ class Metrics:
 
     def _add_flow(self) -> None:
         self._records = self._counter("records_total", "Records read, by what became of them.", "channel", "outcome")
+        self._gaps = self._counter(
+            "packet_gaps_total", "Packets not taken because their predecessor was lost; they are sent again.", "channel"
+        )
         self._rejections = self._counter("rejections_total", "Input that was refused, by reason.", "reason")
         for reason in REASONS:
             self._rejections.labels(reason)
@@ -138,6 +141,10 @@ class Metrics:
     def count_records(self, channel: str, *, outcome: Outcome, count: int = 1) -> None:
         """Count records of a channel by what became of them; once per batch, not per record."""
         self._records.labels(channel, outcome).inc(count)
+
+    def count_packet_gaps(self, channel: str, *, count: int) -> None:
+        """Count packets of our own agents whose predecessor was lost. If it goes on, an origin does not send again."""
+        self._gaps.labels(channel).inc(count)
 
     def count_rejections(self, reason: Reason, *, count: int = 1) -> None:
         """Count refused input by its reason."""

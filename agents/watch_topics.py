@@ -34,7 +34,7 @@ class WatchShell:
         self._alert_state = named(ALERT_STATE, namespace=settings.namespace)
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
         self._partitions = settings.partitions
-        self._applied = 0
+        self._applied = self._gaps = 0
         self._refused: list[Rejection] = []
         self._raised: list[Alert] = []
         self.step = WatchStep(registry(), origins=settings.partitions)
@@ -87,6 +87,8 @@ class WatchShell:
         """Tell the metrics what became of the input, and which alerts were raised, since the last report."""
         metrics.count_records(self._contributions, outcome="applied", count=self.step.applied - self._applied)
         self._applied = self.step.applied
+        metrics.count_packet_gaps(self._contributions, count=self.step.gaps - self._gaps)
+        self._gaps = self.step.gaps
         for alert in self._raised:
             metrics.count_alert(state=alert.state, status=alert.status)
         self._raised.clear()

@@ -45,6 +45,11 @@ class FollowStep:
         """The position up to which everything was applied."""
         return self._inlet.position
 
+    @property
+    def gaps(self) -> int:
+        """How many packets came whose predecessor was lost; they are not taken, their origin sends again."""
+        return self._inlet.gaps
+
     def __len__(self) -> int:
         """Return how many signals are held back."""
         return len(self._inlet)

@@ -40,6 +40,11 @@ class WatchStep:
         """The position up to which everything was applied."""
         return self._inlet.position
 
+    @property
+    def gaps(self) -> int:
+        """How many packets came whose predecessor was lost; they are not taken, their origin sends again."""
+        return self._inlet.gaps
+
     def __len__(self) -> int:
         """Return how many contributions are held back."""
         return len(self._inlet)

@@ -71,3 +71,28 @@ def test_what_is_no_packet_becomes_a_rejection_and_the_rest_is_taken() -> None:
     assert 'overgrowth_records_total{channel="n.social.attributed",outcome="rejected"} 1.0' in page
     assert 'overgrowth_rejections_total{reason="malformed"} 1.0' in page
     assert 'overgrowth_watermark_timestamp_seconds{channel="n.social.attributed",partition="1"} 0.1' in page
+
+
+def test_a_packet_that_lost_its_predecessor_is_counted_and_taken_when_it_comes_again() -> None:
+    """An origin that is not heard any more must be seen in the metrics, not found out by silence."""
+    made, metrics = shell(), Metrics(version="0")
+    item = AttributedSignal(
+        at=150, id="s", actor="a", kind=0, network="t", root="r", links=(TopicLink("cern/t1", SEEDED, 0),)
+    )
+    (behind, *_) = packed(
+        [item],
+        channel="n.social.attributed",
+        partition_of=lambda item: 0,
+        partitions=2,
+        origin=0,
+        after=(100, ""),
+        upto=(200, ""),
+    )
+    made.take(Batch([Record(0, None, behind.value)], 1))
+    made.report(metrics)
+    assert b'overgrowth_packet_gaps_total{channel="n.social.attributed"} 1.0' in metrics.render()
+
+    made.take(Batch([*packets(), Record(3, None, behind.value)], 4))
+    made.report(metrics)
+    assert b'overgrowth_packet_gaps_total{channel="n.social.attributed"} 1.0' in metrics.render()
+    assert made.step.applied == 2
