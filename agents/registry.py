@@ -13,7 +13,7 @@ from agents.lane import Outgoing
 from agents.settings import Settings
 from schemas.channels import TOPICS, named
 from schemas.seeds import TopicRecord
-from streams.attribution.matcher import Registry
+from streams.attribution.matcher import Registry, key_of
 from streams.attribution.seeds_file import add_version, check_record
 
 FOLLOW_AGAIN_S = 5.0
@@ -23,11 +23,6 @@ logger = logging.getLogger("overgrowth")
 
 _to_json = msgspec.json.Encoder().encode
 _from_json = msgspec.json.Decoder(TopicRecord).decode
-
-
-def topic_key(record: TopicRecord) -> str:
-    """Return the key of a topic: `brand/topic`."""
-    return f"{record.brand}/{record.topic}"
 
 
 class RegistryReader:
@@ -72,8 +67,8 @@ class RegistryReader:
         try:
             record = _from_json(value)
             check_record(record)
-            if topic_key(record) != key:
-                raise ValueError(f"the topic {topic_key(record)}")
+            if key_of(record) != key:
+                raise ValueError(f"the topic {key_of(record)}")
         except (ValueError, RecursionError) as error:
             logger.error(
                 "channel %s, offset %d: expected a topic under the key %r, got %s; left out: "
@@ -105,9 +100,9 @@ async def publish_topics(
     settings: Settings, producer: AIOKafkaProducer, new: Iterable[TopicRecord], *, known: Iterable[TopicRecord]
 ) -> list[TopicRecord]:
     """Add versions of topics to what is known of them and write the result; return what was written."""
-    by_key = {topic_key(record): record for record in known}
-    written = [add_version(by_key.get(topic_key(record)), record) for record in new]
+    by_key = {key_of(record): record for record in known}
+    written = [add_version(by_key.get(key_of(record)), record) for record in new]
     channel = named(TOPICS, namespace=settings.namespace)
-    outgoing = [Outgoing(channel, topic_key(record).encode(), _to_json(record), partition=0) for record in written]
+    outgoing = [Outgoing(channel, key_of(record).encode(), _to_json(record), partition=0) for record in written]
     await asyncio.gather(*await send_all(producer, outgoing))
     return written

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from agents.lane import Batch, Fenced, Lane, LaneSettings, Port, SendFailed, Shell
 from agents.metrics import Metrics, TableName
@@ -238,7 +238,3 @@ class Runner:
         self._leaving.extend(self.lanes.values())
         self.lanes.clear()
         self._shells.clear()
-
-    def status(self) -> dict[str, Any]:
-        """Return what the readiness probe wants to know."""
-        return {"channel": self.channel, "partitions": sorted(self.lanes), "recovering": self.recovering}

@@ -2,7 +2,8 @@
 
 In the order in which a signal passes: `networks` (payload -> signal), `eventtime` (watermark, order, panes and
 windows), `attribution` (whose it is), `measures` (what it adds up to), `lifecycle` (what that means), and `steps`,
-the three state machines that put the above in order: the place to start reading. Imports `schemas` only.
+the three state machines that put the above in order: the place to start reading. `documents` reads the YAML that people
+write. Imports `schemas` only.
 
 Ten words: a *signal* is one act by one actor at one event time; a *topic* is a brand's named set of seeds; a
 *conversation* is the tree of posts under one root, the same tree seen as diffusion is a *cascade*; a *lineage* says how

@@ -21,10 +21,11 @@ from agents.commands.options import (
     said_instant,
 )
 from agents.commands.presence import require_channel
-from agents.registry import RegistryReader, publish_topics, topic_key
+from agents.registry import RegistryReader, publish_topics
 from agents.settings import Settings, load_settings
 from schemas.channels import TOPICS
 from schemas.seeds import Seeds, SeedsFile, TopicRecord, TopicVersion
+from streams.attribution.matcher import key_of
 from streams.attribution.seeds_file import SeedsError, parse_seeds, topic_records
 
 LEAD_MS = 30_000
@@ -67,7 +68,7 @@ def compare(known: TopicRecord | None, new: TopicRecord) -> Applied:
         (old.effective_from_ms for old in before if old.effective_from_ms > version.effective_from_ms), default=None
     )
     change: Change = "new" if not before else "unchanged" if _says_the_same(in_force, version) else "changed"
-    return Applied(topic_key(new), change, later_ms)
+    return Applied(key_of(new), change, later_ms)
 
 
 def _says_the_same(old: TopicVersion | None, new: TopicVersion) -> bool:
@@ -82,9 +83,9 @@ async def apply_seeds(settings: Settings, file: SeedsFile, *, effective_from_ms:
     await create_channels(settings)
     reader = RegistryReader(settings)
     await reader.read()
-    known = {topic_key(record): record for record in reader.records}
+    known = {key_of(record): record for record in reader.records}
     new = topic_records(file, effective_from_ms=effective_from_ms)
-    applied = [compare(known.get(topic_key(record)), record) for record in new]
+    applied = [compare(known.get(key_of(record)), record) for record in new]
     changed = [record for record, told in zip(new, applied, strict=True) if told.change != "unchanged"]
     if changed:
         producer = await start_producer(settings)
@@ -184,7 +185,7 @@ def list_topics(as_json: bool, **options: Any) -> None:
         _print_json({"topics": msgspec.to_builtins(records)})
         return
     for record in records:
-        click.echo(topic_key(record))
+        click.echo(key_of(record))
         for version in record.versions:
             click.echo(f"  from {_said_start(version.effective_from_ms)}: {_said_version(version)}")
     if not records:

@@ -9,7 +9,7 @@ import pytest
 
 from agents.broker import create_channels, send_all, start_producer
 from agents.lane import Outgoing
-from agents.registry import RegistryReader, publish_topics, topic_key
+from agents.registry import RegistryReader, publish_topics
 from agents.settings import Settings
 from agents.stack import Stack
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
@@ -58,11 +58,6 @@ async def write(settings: Settings, *records: tuple[bytes, bytes | None]) -> Non
         await asyncio.wait_for(asyncio.gather(*sent), ANSWER_WITHIN_S)
     finally:
         await producer.stop()
-
-
-def test_the_key_of_a_topic_names_its_brand_first() -> None:
-    """Two brands may have a topic of one name."""
-    assert topic_key(topic("higgs")) == "cern/higgs"
 
 
 def test_what_is_published_is_read_back(settings: Settings) -> None:
