@@ -19,9 +19,11 @@ import schemas
 from agents.packing import ACTOR_SHARDS, PACKET_VERSION
 from schemas.alert import Alert
 from schemas.attributed import LINEAGES
+from schemas.cascade import CascadeVitals
 from schemas.channels import (
     ALERT_STATE,
     ALERTS,
+    CASCADES,
     CHANNELS,
     LATE,
     REJECTIONS,
@@ -50,6 +52,7 @@ SHAPES: tuple[type[msgspec.Struct], ...] = (
     TopicRecord,
     SeedsFile,
     Vitals,
+    CascadeVitals,
     Alert,
     Rejection,
     Late,
@@ -60,6 +63,7 @@ MESSAGES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     SIGNALS.name: (Signal, Heartbeat),
     TOPICS.name: (TopicRecord,),
     VITALS.name: (Vitals,),
+    CASCADES.name: (CascadeVitals,),
     ALERTS.name: (Alert,),
     ALERT_STATE.name: (Alert,),
     REJECTIONS.name: (Rejection,),
@@ -70,6 +74,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     SIGNALS.name: ("receive", "send"),
     TOPICS.name: ("receive",),
     VITALS.name: ("send",),
+    CASCADES.name: ("send",),
     ALERTS.name: ("send",),
     ALERT_STATE.name: ("send",),
     REJECTIONS.name: ("send",),

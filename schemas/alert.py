@@ -36,11 +36,24 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class CascadeEvidence(msgspec.Struct):
-    """A cascade that the alert names: its root post, its size (posts and shares, root included) and its depth."""
+    """A cascade that the alert names: root post, size (posts and shares, root included), shape and what it will become.
+
+    The names and units are those of `schemas.cascade.CascadeVitals`.
+    """
 
     root: str
     size: int
     depth: int
+    breadth: int = 0
+    structural_virality: float | None = None
+    infectiousness: float | None = None
+    low: float | None = None
+    high: float | None = None
+    forecast: float | None = None
+    forecast_low: float | None = None
+    forecast_high: float | None = None
+    reproduction: float | None = None
+    edge: str = ""
 
 
 class EmergentEvidence(msgspec.Struct):

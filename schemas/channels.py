@@ -60,6 +60,15 @@ CONTRIBUTIONS = ChannelSpec(
     "social.contributions", "packets of contributions", "brand/topic", "packed", retention_ms=DAY_MS
 )
 VITALS = ChannelSpec("social.vitals", "vitals, latest per topic", "brand/topic", "json", cleanup="compact")
+CASCADES = ChannelSpec(
+    # Cascades end, and new ones never stop coming: the latest of each is kept for a month, not for ever.
+    "social.cascades",
+    "virality, latest per cascade and topic",
+    "brand/topic|root",
+    "json",
+    cleanup="compact,delete",
+    retention_ms=30 * DAY_MS,
+)
 ALERTS = ChannelSpec("social.alerts", "alerts, history", "brand/topic", "json", retention_ms=30 * DAY_MS)
 ALERT_STATE = ChannelSpec("social.alert-state", "alerts, latest per episode", "episode", "json", cleanup="compact")
 REJECTIONS = ChannelSpec("social.rejections", "refused input", "reason", "json", retention_ms=14 * DAY_MS)
@@ -76,6 +85,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     ATTRIBUTED,
     CONTRIBUTIONS,
     VITALS,
+    CASCADES,
     ALERTS,
     ALERT_STATE,
     REJECTIONS,

@@ -16,6 +16,7 @@ TICK_MS_MIN = 1_000
 
 Factor = Annotated[float, Meta(ge=0.0, le=1e6)]
 """A weight, a ratio or a z value."""
+PositiveFactor = Annotated[float, Meta(ge=1e-3, le=1e6)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 HistoryHours = Annotated[int, Meta(ge=0, le=10_000)]
@@ -85,6 +86,35 @@ class OutgrownRules(Struct, forbid_unknown_fields=True, frozen=True):
     keep_ms: SpanMs = 6 * HOUR_MS
 
 
+class CascadeRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """How cascades are measured (MEASURES.md §§5, 6).
+
+    A post whose parent was not seen waits for it for `orphan_ms`; a cascade that is silent for `silence_ms` has ended.
+    `followers_per_share` is n*, how many follow whoever will share yet; `followers_imputed` stands for followers that
+    nobody told. With both the same, infectiousness times n* is how many shares a share brings.
+    """
+
+    orphan_ms: PositiveMs = HOUR_MS
+    silence_ms: PositiveMs = DAY_MS
+    followers_per_share: PositiveFactor = 100.0
+    followers_imputed: Count = 100
+
+
+class ViralRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When a cascade is viral, when that is told again, and when it is over (MEASURES.md §6).
+
+    Told again once the forecast has differed for `for_ms` from the one told by `forecast_change`, or by its decade.
+    """
+
+    size_min: Count = 50
+    percentile_enter: Share = 0.95
+    reproduction_below: Factor = 0.8
+    forecast_change: PositiveFactor = 0.5
+    for_ms: SpanMs = 10 * MINUTE_MS
+    keep_ms: SpanMs = HOUR_MS
+    age_max_ms: PositiveMs = 7 * DAY_MS
+
+
 class ReminderRules(Struct, forbid_unknown_fields=True, frozen=True):
     """When a firing episode is told again: after each of `after_ms`, then every `every_ms`."""
 
@@ -105,4 +135,6 @@ class Rules(Struct, forbid_unknown_fields=True, frozen=True):
     seeded: SeededRules = SeededRules()
     growing: GrowingRules = GrowingRules()
     outgrown: OutgrownRules = OutgrownRules()
+    cascade: CascadeRules = CascadeRules()
+    viral: ViralRules = ViralRules()
     reminders: ReminderRules = ReminderRules()

@@ -12,7 +12,17 @@ KAFKA_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 def test_the_channels_are_those_of_the_contract() -> None:
     """Others subscribe by these names (DESIGN.md §3)."""
-    published = {"signals", "attributed", "contributions", "vitals", "alerts", "alert-state", "rejections", "late"}
+    published = {
+        "signals",
+        "attributed",
+        "contributions",
+        "vitals",
+        "cascades",
+        "alerts",
+        "alert-state",
+        "rejections",
+        "late",
+    }
 
     assert {f"social.{name}" for name in published | {"topics"}} == {
         name for name in BY_NAME if not name.startswith("social.table.")
@@ -35,13 +45,13 @@ def test_settings_are_text_and_fit_the_cleanup(spec: ChannelSpec) -> None:
 
     assert all(isinstance(value, str) for value in config.values())
     assert config["cleanup.policy"] == spec.cleanup
-    assert ("retention.ms" in config) == (spec.cleanup == "delete")
+    assert ("retention.ms" in config) == ("delete" in spec.cleanup)
     # A former owner's late rows must be told apart from newer ones for longer than any pause of a worker.
     assert int(config.get("min.compaction.lag.ms", DAY_MS)) >= DAY_MS // 24
 
 
 def test_what_holds_the_latest_of_something_is_compacted_and_history_is_kept_long_enough() -> None:
-    """Tables, the registry and latest states must never expire; alerts are history for thirty days."""
+    """Tables, the registry and latest states must never expire; alerts and ended cascades are history for a month."""
     compacted = {name for name, spec in BY_NAME.items() if spec.cleanup == "compact"}
 
     assert compacted == {
@@ -53,4 +63,5 @@ def test_what_holds_the_latest_of_something_is_compacted_and_history_is_kept_lon
         "social.table.watch",
     }
     assert BY_NAME["social.alerts"].retention_ms == 30 * DAY_MS
+    assert BY_NAME["social.cascades"].cleanup == "compact,delete"
     assert BY_NAME["social.topics"].partitions == 1
