@@ -53,7 +53,7 @@ class AttributeShell:
         outgoing = packed(
             told.items,
             channel=self._attributed,
-            partition_of=lambda item: actor_partition(item.actor, partitions=self._partitions),
+            partition_of=lambda item: actor_partition(item.actor or item.root, partitions=self._partitions),
             partitions=self._partitions,
             origin=self._partition,
             after=told.after,
@@ -85,6 +85,8 @@ class AttributeShell:
             watermark_ms=self.step.clock.watermark_ms,
             reorder_buffer_records=len(self.step),
         )
+        conversations = self.step.conversations
+        metrics.set_cascades(self._partition, open=conversations.live, orphans=conversations.waiting)
 
 
 def step_settings(settings: Settings) -> AttributeSettings:

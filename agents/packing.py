@@ -8,18 +8,17 @@ import msgspec
 from msgspec import Raw
 
 from agents.lane import Batch, Outgoing
-from schemas.attributed import AttributedPacket, AttributedSignal, Position, Stamp
-from schemas.contribution import Contribution, ContributionPacket
+from schemas.attributed import PACKET_VERSION, AttributedItem, AttributedPacket, Position, Stamp
+from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.rejection import Place, Rejection
 from streams.networks.refusal import refuse, rejection
 
-PACKET_VERSION = 1
 PACKET_ITEMS_MAX = 2_000
 PACKET_BYTES_MAX = 512 * 1024
 """Far below what Kafka takes in one record; only items of one stamp, which stay together, can make a larger one."""
 ACTOR_SHARDS = 64
 
-Item = TypeVar("Item", AttributedSignal, Contribution)
+Item = TypeVar("Item", AttributedItem, ContributionItem)
 Packet = TypeVar("Packet", AttributedPacket, ContributionPacket)
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -90,7 +89,7 @@ def _cut(items: Sequence[Item]) -> int | None:
     return None
 
 
-def _stamp(item: AttributedSignal | Contribution) -> Stamp:
+def _stamp(item: AttributedItem | ContributionItem) -> Stamp:
     return item.at, item.id
 
 

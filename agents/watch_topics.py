@@ -1,4 +1,4 @@
-"""Watch topics: `social.contributions` -> vitals, alerts and the state of alerts, one lane a partition of topics."""
+"""Watch topics: `social.contributions` -> vitals, cascades, alerts and their state, one lane a partition of topics."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from agents.metrics import Metrics
 from agents.packing import unpack_contributions, unpacked
 from agents.settings import Settings
 from schemas.alert import Alert
-from schemas.channels import ALERT_STATE, ALERTS, CONTRIBUTIONS, REJECTIONS, VITALS, named
+from schemas.channels import ALERT_STATE, ALERTS, CASCADES, CONTRIBUTIONS, REJECTIONS, VITALS, named
 from schemas.contribution import ContributionPacket
 from schemas.rejection import Rejection
 from streams.attribution.matcher import Registry
@@ -30,6 +30,7 @@ class WatchShell:
         self._partition = partition
         self._contributions = named(CONTRIBUTIONS, namespace=settings.namespace)
         self._vitals = named(VITALS, namespace=settings.namespace)
+        self._cascades = named(CASCADES, namespace=settings.namespace)
         self._alerts = named(ALERTS, namespace=settings.namespace)
         self._alert_state = named(ALERT_STATE, namespace=settings.namespace)
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
@@ -40,13 +41,22 @@ class WatchShell:
         self.step = WatchStep(registry(), origins=settings.partitions)
 
     def take(self, batch: Batch) -> list[Outgoing]:
-        """Unpack a batch, advance, and return the vitals and alerts of every tick that was passed."""
+        """Unpack a batch, advance, and return the vitals, cascades and alerts of every tick that was passed."""
         self.step.registry = self._registry()
         came = unpacked(batch, self._unpack, channel=self._contributions, partition=self._partition)
         told = self.step.advance(came.packets, next_offset=batch.next_offset)
         outgoing = [
             Outgoing(self._vitals, f"{vitals.brand}/{vitals.topic}".encode(), _to_json(vitals), timestamp_ms=vitals.at)
             for vitals in told.vitals
+        ]
+        outgoing += [
+            Outgoing(
+                self._cascades,
+                f"{cascade.brand}/{cascade.topic}|{cascade.root}".encode(errors="surrogatepass"),
+                _to_json(cascade),
+                timestamp_ms=cascade.at,
+            )
+            for cascade in told.cascades
         ]
         for at_ms, alert in told.alerts:
             outgoing.extend(self._alert_records(alert, at_ms=at_ms))

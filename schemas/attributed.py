@@ -2,6 +2,8 @@
 
 import msgspec
 
+from schemas.cascade import CascadeReading
+
 Stamp = tuple[int, str]
 """The place of a signal in the total order: (event time in ms, signal id)."""
 
@@ -14,6 +16,10 @@ BRAND, SEEDED, ADOPTED, WILD = 0, 1, 2, 3
 LINEAGES: tuple[str, ...] = ("brand", "seeded", "adopted", "wild")
 
 
+PACKET_VERSION = 2
+"""Version of the packets between our own agents; one of another release is refused, never guessed."""
+
+
 class TopicLink(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """How a signal relates to one topic: `lineage` is an index into `LINEAGES`, `distance` is -1 where unknown."""
 
@@ -22,10 +28,10 @@ class TopicLink(msgspec.Struct, array_like=True, gc=False, frozen=True):
     distance: int = -1
 
 
-class AttributedSignal(msgspec.Struct, array_like=True, gc=False):
-    """A signal with the topics that it touches and the state of its cascade once it was applied.
+class AttributedSignal(msgspec.Struct, array_like=True, gc=False, tag=0):
+    """A signal with the topics that it touches.
 
-    `kind` is an index into `schemas.signal.KINDS`. `cascade_size` counts posts and shares, root included.
+    `kind` is an index into `schemas.signal.KINDS`.
     """
 
     at: int
@@ -37,8 +43,10 @@ class AttributedSignal(msgspec.Struct, array_like=True, gc=False):
     links: tuple[TopicLink, ...]
     tags: tuple[str, ...] = ()
     followers: int | None = None
-    cascade_size: int = 0
-    cascade_depth: int = 0
+
+
+AttributedItem = AttributedSignal | CascadeReading
+"""What the first step tells the second."""
 
 
 class AttributedPacket(msgspec.Struct, array_like=True):
@@ -52,4 +60,4 @@ class AttributedPacket(msgspec.Struct, array_like=True):
     origin: int
     after: Position
     upto: Position
-    items: tuple[AttributedSignal, ...]
+    items: tuple[AttributedItem, ...]

@@ -30,14 +30,15 @@ class Infected(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class Pace(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """How fast a cascade grows: nodes in the last `span_ms` and in the span before it, and the most in one minute.
+    """How fast a cascade grows: nodes in the last `span_ms`, in the span before it, and the most in any `unit_ms`.
 
-    The span is an hour, shorter while the cascade is younger than two of them; a minute is a sixtieth of an hour.
+    The span is an hour, shorter while the cascade is younger than two of them; the unit is five minutes.
     """
 
     recent: int
     before: int
     span_ms: int
+    unit_ms: int
     peak: int
     peak_at_ms: int
 

@@ -3,9 +3,10 @@
 import msgspec
 
 from schemas.attributed import Position
+from schemas.cascade import CascadeContribution
 
 
-class Contribution(msgspec.Struct, array_like=True, gc=False):
+class Contribution(msgspec.Struct, array_like=True, gc=False, tag=0):
     """What one signal adds to one topic.
 
     `units` is engagement in thousandths, after the actor's hourly cap. `kind` and `lineage` are indexes into
@@ -21,8 +22,10 @@ class Contribution(msgspec.Struct, array_like=True, gc=False):
     units: int
     root: str
     network: str
-    cascade_size: int = 0
-    cascade_depth: int = 0
+
+
+ContributionItem = Contribution | CascadeContribution
+"""What the second step tells the third."""
 
 
 class ContributionPacket(msgspec.Struct, array_like=True):
@@ -32,4 +35,4 @@ class ContributionPacket(msgspec.Struct, array_like=True):
     origin: int
     after: Position
     upto: Position
-    items: tuple[Contribution, ...]
+    items: tuple[ContributionItem, ...]

@@ -1,9 +1,12 @@
 """Shape of what is remembered of a topic's lifecycle: its state, its running timers and its open episode.
 
-Part of the row of a topic; brand and topic are in the key of that row, and its version in the envelope.
+Part of the row of a topic, or, of a cascade that may be viral, a row of its own; brand and topic are in the key of a
+row, and its version in the envelope.
 """
 
 import msgspec
+
+from schemas.cascade import CascadeVitals
 
 
 class TimerRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -38,3 +41,18 @@ class LifecycleRow(msgspec.Struct, array_like=True, frozen=True):
     leaving: tuple[TimerRow, ...] = ()
     stale_since_ms: int | None = None
     episode: EpisodeRow | None = None
+
+
+class ViralRow(msgspec.Struct, array_like=True, frozen=True):
+    """One cascade that is watched: how it stood when it was last told of, running timers, and its open episode.
+
+    The states of the timers are those of `streams.lifecycle.viral.TIMERS`, in that order, one of each at most; they
+    have stood still since `stale_since_ms` where that is set. `told_forecast` is the forecast that the episode told
+    last.
+    """
+
+    vitals: CascadeVitals
+    timers: tuple[TimerRow, ...] = ()
+    stale_since_ms: int | None = None
+    episode: EpisodeRow | None = None
+    told_forecast: float | None = None

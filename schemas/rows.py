@@ -1,4 +1,4 @@
-"""Shape of what tables remember: the envelope of every row, checkpoints, clocks, conversations and recent ids.
+"""Shape of what tables remember: the envelope of every row, checkpoints, clocks, topics and recent ids.
 
 Rows are wire: every struct starts with nothing that an older reader could misread, new fields come last with a default,
 and a table written with another `ROW_VERSION` is refused, never guessed.
@@ -9,7 +9,7 @@ import msgspec
 from schemas.attributed import Position
 from schemas.lifecycle_rows import LifecycleRow
 
-ROW_VERSION = 1
+ROW_VERSION = 2
 ROW_BYTES_MAX = 64 * 1024
 
 
@@ -69,31 +69,6 @@ class CheckpointRow(msgspec.Struct, array_like=True):
     channel_id: str = ""
 
 
-class ConversationRow(msgspec.Struct, array_like=True):
-    """The head of one conversation; its nodes lie in `NodesRow`s of their own.
-
-    `root_actor` is None where nobody told. `topics` are those that anything in it carries, in the order in which they
-    came; `root_mask` has a bit for each that its root carries, `brand_mask` for each whose brand wrote the root.
-    """
-
-    last_at_ms: int
-    root_actor: str | None
-    root_seen: bool
-    topics: tuple[str, ...]
-    root_mask: int
-    brand_mask: int
-    size: int
-    depth: int
-    nodes: int
-
-
-class NodesRow(msgspec.Struct, array_like=True):
-    """Some nodes of one conversation, in the order in which they came: ids and what `streams.attribution` packs."""
-
-    ids: tuple[str, ...]
-    values: tuple[int, ...]
-
-
 class RecentIdsRow(msgspec.Struct, array_like=True):
     """Signal ids seen lately, with their event times."""
 
@@ -105,7 +80,7 @@ class TopicRow(msgspec.Struct, array_like=True):
     """The head of one topic's state: its pane length, when it was first seen, and where its ticks have come to.
 
     `next_tick_ms` is 0 while the topic sleeps. `end` is the pane before which its windows end. `hour_ms` is how long an
-    hour lasts, shorter where a season is scaled.
+    hour lasts, shorter where a season is scaled. `peak` are the most signals of an hour since it slept last.
     """
 
     pane_ms: int
@@ -115,6 +90,8 @@ class TopicRow(msgspec.Struct, array_like=True):
     lifecycle: LifecycleRow
     told: bytes = b""
     hour_ms: int = 3_600_000
+    peak: int = 0
+    peak_at_ms: int = 0
 
 
 class OpenPaneRow(msgspec.Struct, array_like=True):
@@ -126,7 +103,25 @@ class OpenPaneRow(msgspec.Struct, array_like=True):
     actors: dict[str, int]
 
 
-class TopicCascadesRow(msgspec.Struct, array_like=True):
-    """The cascades that a topic remembers as evidence: root -> (size, depth, last event time)."""
+class KnownCascadeRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What a topic remembers of a cascade as evidence, with the tick of its last reading."""
 
-    cascades: dict[str, tuple[int, int, int]]
+    at: int
+    size: int
+    depth: int
+    breadth: int
+    structural_virality: float | None
+    infectiousness: float | None
+    low: float | None
+    high: float | None
+    forecast: float | None
+    forecast_low: float | None
+    forecast_high: float | None
+    reproduction: float | None
+    edge: str
+
+
+class TopicCascadesRow(msgspec.Struct, array_like=True):
+    """The cascades that a topic remembers as evidence, by root."""
+
+    cascades: dict[str, KnownCascadeRow]

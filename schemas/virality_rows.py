@@ -11,8 +11,9 @@ class CascadeNodesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The nodes `256·chunk` … of one cascade in the order in which they came (`CascadeShape`); node 0 is the root.
 
     `numbers` packs 8 bytes that stand for the id of each, `parents` the place of its parent in 2 (65,535: none),
-    `seconds` when it happened in 4 (since 2000-01-01), `flags` what else is known of it in 1. `beyond` counts the nodes
-    that came after the last that is kept; only the last chunk of all has any.
+    `seconds` when it happened in 4 (since 2000-01-01), or when it was first named if it was not seen; `flags` what else
+    is known of it in 1. `beyond` counts the nodes that came after the last that is kept; only the last chunk of all has
+    any.
     """
 
     chunk: int
@@ -27,7 +28,7 @@ class FoldedSharesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """All shares before some place, as sums that can go on (`ExposureSums`).
 
     Instants are milliseconds after the root. `moments` packs the sums of the shares' instants, and of followers times
-    the powers 1 and 2 of the instant, each in 16 bytes; `decays` are as they stood at `last_ms`.
+    the powers 1 and 2 of the instant, each in 16 bytes; `decays` are as of the end of the slot of `last_ms`.
     """
 
     root_at_ms: int
@@ -61,17 +62,6 @@ class ReproductionRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     roots: tuple[int, ...]
 
 
-class OffspringRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """Nodes of one cascade and their early children (`MaturedOffspring`): matured ones in sum, the others by minute."""
-
-    matured_nodes: int
-    matured_children: int
-    matured_before: int
-    minutes: tuple[int, ...]
-    nodes: tuple[int, ...]
-    children: tuple[int, ...]
-
-
 class HistogramRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Counts by the number of a bucket (`Histogram`), for the cascades of one bin of sizes."""
 
@@ -84,3 +74,21 @@ class OverperformanceRow(msgspec.Struct, array_like=True, gc=False, frozen=True)
     """What the last 100 roots of one actor and kind had brought at each benchmark age, oldest first."""
 
     interactions: tuple[tuple[int, ...], ...]
+
+
+class AuthorRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What the roots of one actor have brought, of one kind, on one network and topic (`Authors`)."""
+
+    actor: str
+    topic: str
+    network: str
+    kind: int
+    last_ms: int
+    history: OverperformanceRow
+
+
+class HistoryRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A histogram of the cascades of one topic on one network."""
+
+    network: str
+    histogram: HistogramRow

@@ -24,7 +24,11 @@ class WindowVitals(msgspec.Struct):
 
 
 class Measures(msgspec.Struct):
-    """The measures that the lifecycle judges; null where there is too little to say anything (MEASURES.md §§3, 4)."""
+    """The measures of a topic; null where there is too little to say anything (MEASURES.md §§3, 4, 6).
+
+    `reproduction_number` is how many further acts each act brings, over 70 minutes, with its 95 % interval. `velocity`
+    counts signals an hour, `acceleration` its change an hour; `peak_velocity` is the highest since it last slept.
+    """
 
     outgrowth_ratio: float | None = None
     outgrowth_ratio_low: float | None = None
@@ -39,6 +43,12 @@ class Measures(msgspec.Struct):
     drift_share: float | None = None
     tag_divergence_bits: float | None = None
     reproduction_number: float | None = None
+    reproduction_low: float | None = None
+    reproduction_high: float | None = None
+    velocity: float | None = None
+    acceleration: float | None = None
+    peak_velocity: float | None = None
+    peak_at: int | None = None
 
 
 class Vitals(msgspec.Struct):

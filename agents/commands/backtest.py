@@ -69,8 +69,9 @@ def run(registry: Registry, path: str, format_name: str | None = None) -> Iterat
 class _Outputs:
     """The files that the results go to, one JSON value a line."""
 
-    def __init__(self, stack: ExitStack, *, alerts: str | None, vitals: str | None) -> None:
+    def __init__(self, stack: ExitStack, *, alerts: str | None, vitals: str | None, cascades: str | None) -> None:
         self._alerts = _opened(stack, alerts)
+        self._cascades = _opened(stack, cascades)
         self._vitals = _opened(stack, vitals)
 
     def write(self, outcome: Outcome) -> None:
@@ -80,6 +81,9 @@ class _Outputs:
         if self._vitals is not None:
             for vitals in outcome.vitals:
                 self._vitals.write(_to_json(vitals) + b"\n")
+        if self._cascades is not None:
+            for cascade in outcome.cascades:
+                self._cascades.write(_to_json(cascade) + b"\n")
 
 
 def _opened(stack: ExitStack, path: str | None) -> IO[bytes] | None:
@@ -100,6 +104,7 @@ def _opened(stack: ExitStack, path: str | None) -> IO[bytes] | None:
 @click.option("--rules", "rules_path", default=None, help="Rules file that goes before the rules in the seeds file.")
 @click.option("--alerts", "alerts_path", default=None, help="Write alerts there, one JSON value a line (- for stdout).")
 @click.option("--vitals", "vitals_path", default=None, help="Write vitals there, one JSON value a line.")
+@click.option("--cascades", "cascades_path", default=None, help="Write the virality of cascades there, likewise.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def backtest(
     log: str,
@@ -108,6 +113,7 @@ def backtest(
     rules_path: str | None,
     alerts_path: str | None,
     vitals_path: str | None,
+    cascades_path: str | None,
     as_json: bool,
 ) -> None:
     """Run a LOG through the whole computation and say which alerts it raises.
@@ -122,7 +128,7 @@ def backtest(
     told: list[Alert] = []
     ledger = Ledger()
     with ExitStack() as stack:
-        outputs = _Outputs(stack, alerts=alerts_path, vitals=vitals_path)
+        outputs = _Outputs(stack, alerts=alerts_path, vitals=vitals_path, cascades=cascades_path)
         progress = _Progress(log, begun_s)
         for pipeline, outcome in run(registry, log, format_name):
             outputs.write(outcome)
@@ -130,7 +136,7 @@ def backtest(
             ledger = pipeline.ledger
             progress.show(ledger)
     seconds = time.monotonic() - begun_s
-    _summarise(ledger, told, seconds, as_json=as_json, quiet="-" in (alerts_path, vitals_path))
+    _summarise(ledger, told, seconds, as_json=as_json, quiet="-" in (alerts_path, vitals_path, cascades_path))
 
 
 class _Progress:

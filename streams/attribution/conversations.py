@@ -1,85 +1,33 @@
-"""Keep each conversation whole: whose it is, which topics it carries, and how big and deep its cascade grew."""
+"""Keep each conversation of a partition whole, and look at its cascade at ticks that have something to tell of it."""
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from heapq import heappop, heappush
 
-from schemas.attributed import ADOPTED, BRAND, SEEDED, TopicLink
-from schemas.rows import ConversationRow, NodesRow
-from schemas.signal import Signal, node_of
-from streams.attribution.matcher import Matcher
+import msgspec
 
-NODES_MAX = 50_000
-"""Nodes remembered of one cascade (MEASURES.md §5); children of later ones hang from the root."""
-NODES_PER_ROW = 100
-"""Ids have up to 512 bytes, and a row at most 64 KiB."""
-TOPICS_MAX = 32
-"""Topics remembered of one conversation; what carries more tells them, but does not pass them on."""
+from schemas.cascade import CascadeReading
+from schemas.conversation_rows import CascadeTiming, ConversationRow, NodesRow, PaceRow
+from schemas.rules import Rules
+from schemas.signal import Signal
+from schemas.virality_rows import SharesRow
+from streams.attribution.conversation import Conversation, Links, begun
+from streams.attribution.matcher import Matcher, Registry
+from streams.attribution.virality import look_at, next_due_ms, tick_after, timing_of
+from streams.measures.cascade_shape import NODES_PER_ROW, CascadeShape
+from streams.measures.infectiousness import Infectiousness
+from streams.measures.pace import MINUTES_PER_UNIT, CascadePace
 
-# What a node passes on to its children lies packed in one integer of 64 bits, mask << 32 | distance << 16 | depth: its
-# topics (a mask of bits), its distance to a brand's act and its depth in the cascade. An integer is smaller than a
-# tuple, and nodes are what a conversation has most of. No path is longer than `NODES_MAX`.
-_DISTANCE_AT, _MASK_AT = 16, 32
-DEPTH_MAX = (1 << 16) - 1
-DISTANCE_UNKNOWN = (1 << 16) - 1
+_encode = msgspec.msgpack.Encoder().encode
+_decode_head = msgspec.msgpack.Decoder(ConversationRow).decode
+_decode_nodes = msgspec.msgpack.Decoder(NodesRow).decode
+_decode_shares = msgspec.msgpack.Decoder(SharesRow).decode
+_decode_pace = msgspec.msgpack.Decoder(PaceRow).decode
 
-_TREE_KINDS = frozenset(("post", "reply", "quote", "share"))
-_PASSING_ON = frozenset(("share", "like"))
-
-
-class Conversation:
-    """One conversation in memory: its head (`row`) and its nodes, packed, in the order in which they came.
-
-    A node never changes, so of the rows of nodes only those from the last one told on do: their ids are `_tail`.
-    """
-
-    __slots__ = ("_tail", "_told", "nodes", "row")
-
-    def __init__(self, row: ConversationRow) -> None:
-        self.row = row
-        self.nodes: dict[str, int] = {}
-        self._tail: list[str] = []
-        self._told = 0
-
-    def add_node(self, node_id: str, packed: int) -> bool:
-        """Remember a node unless there are too many; say whether it is a new one."""
-        if node_id in self.nodes:
-            return False
-        count = self.row.nodes
-        if count < NODES_MAX:
-            self.nodes[node_id] = packed
-            self._tail.append(node_id)
-            self.row.nodes = count + 1
-        return True
-
-    def changed_nodes(self) -> Iterator[tuple[int, NodesRow]]:
-        """Yield the rows of nodes that changed since the last call, with their numbers."""
-        if self._told == self.row.nodes:
-            return
-        self._told = self.row.nodes
-        first = (self.row.nodes - len(self._tail)) // NODES_PER_ROW
-        for start in range(0, len(self._tail), NODES_PER_ROW):
-            ids = tuple(self._tail[start : start + NODES_PER_ROW])
-            yield first + start // NODES_PER_ROW, NodesRow(ids, tuple(self.nodes[node_id] for node_id in ids))
-        del self._tail[: len(self._tail) // NODES_PER_ROW * NODES_PER_ROW]
-
-    def restore_nodes(self, row: NodesRow) -> None:
-        """Take up the next row of nodes, as it was told."""
-        self.nodes.update(zip(row.ids, row.values, strict=True))
-        self._tail = list(row.ids) if len(row.ids) < NODES_PER_ROW else []
-        self._told = len(self.nodes)
-
-
-class Attribution(NamedTuple):
-    """What applying a signal told: its topics with lineage and distance, and the cascade as it is now."""
-
-    links: tuple[TopicLink, ...]
-    size: int
-    depth: int
+_NEVER_MS = 2**63
 
 
 class Conversations:
-    """The conversations of one partition that touch a topic. Signals must be applied in stamp order.
+    """The conversations of one partition that touch a topic. Signals must be applied in stamp order, ticks in between.
 
     A conversation is followed from its first signal on a topic. A signal is on a topic if it carries the topic's seeds
     itself, or if what it answers or spreads does: a share or a like always passes on what it is about; a reply, a quote
@@ -88,14 +36,28 @@ class Conversations:
 
     The distance is that to the nearest act of any brand's account above. A root or a parent that was never seen is
     known by the signals that name its author. Only what is created grows a cascade.
+
+    Each cascade has ticks of its own, as the rules say that were in force for its first topic when it began. It is
+    looked at in the first tick after it has grown (`soon`), and when it is due by itself (`later`).
     """
 
     def __init__(self, *, span_ms: int) -> None:
         self.span_ms = span_ms
+        self.due_ms = _NEVER_MS
+        """No conversation is to be looked at before this tick."""
         self._by_root: dict[str, Conversation] = {}
         self._changed: set[str] = set()
-        self._ended: dict[str, int] = {}
+        self._ended: dict[str, set[str]] = {}
         self._sweep_at_ms = 0
+        self._live = 0
+        # How many posts wait for a parent, by root, where any do.
+        self._waiting: dict[str, int] = {}
+        # Roots by tick, and heaps of ticks. Of `later` an entry counts only if it is its conversation's `later_ms`.
+        self._soon: dict[int, list[str]] = {}
+        self._soon_ms: list[int] = []
+        self._later: list[tuple[int, str]] = []
+        self._timings: dict[int, tuple[Rules, CascadeTiming]] = {}
+        self._known_timings: dict[CascadeTiming, CascadeTiming] = {}
 
     def __len__(self) -> int:
         return len(self._by_root)
@@ -104,7 +66,25 @@ class Conversations:
         """Say whether the conversation is remembered; one that was silent for too long may still be."""
         return root in self._by_root
 
-    def apply(self, signal: Signal, *, root: str, own: tuple[str, ...], matcher: Matcher) -> Attribution | None:
+    def get(self, root: str) -> Conversation | None:
+        """Return a conversation that is remembered."""
+        return self._by_root.get(root)
+
+    @property
+    def live(self) -> int:
+        """How many cascades have not ended."""
+        return self._live
+
+    @property
+    def waiting(self) -> int:
+        """How many posts and shares wait for a parent that was not seen."""
+        return sum(self._waiting.values())
+
+    # --- growing ------------------------------------------------------------------------------------------------------
+
+    def apply(
+        self, signal: Signal, *, root: str, own: tuple[str, ...], matcher: Matcher, registry: Registry
+    ) -> Links | None:
         """Apply one signal; `own` are the topics that it carries itself. None if it touches no topic."""
         if signal.at > self._sweep_at_ms:
             self.expire(signal.at)
@@ -112,15 +92,122 @@ class Conversations:
         if conversation is not None and signal.at - conversation.row.last_at_ms > self.span_ms:
             self._end(root, conversation)
             conversation = None
+        is_new = conversation is None
         if conversation is None:
             if not own:
                 return None
-            conversation = self._by_root[root] = _started(signal.at)
+            timing = self._timing(registry.rules(own[0], signal.at))
+            conversation = self._by_root[root] = begun(signal, root=root, timing=timing)
+            self._live += 1
         row = conversation.row
         if signal.at > row.last_at_ms:
             row.last_at_ms = signal.at
+        grown_ms = -1 if is_new else row.grown_ms
+        places = len(conversation.shape)
         self._changed.add(root)
-        return _grow(conversation, signal, root, own, matcher)
+        links = conversation.apply(signal, root, own, matcher)
+        if row.grown_ms != grown_ms or len(conversation.shape) != places:
+            self._note_growth(conversation, root, signal.at)
+        return links
+
+    def _timing(self, rules: Rules) -> CascadeTiming:
+        known = self._timings.get(id(rules))
+        if known is None or known[0] is not rules:
+            if len(self._timings) > 1_000:
+                self._timings.clear()
+            # The rules are kept with what was made of them, so that no others can get their id.
+            known = self._timings[id(rules)] = (rules, self._interned(timing_of(rules, span_ms=self.span_ms)))
+        return known[1]
+
+    def _interned(self, timing: CascadeTiming) -> CascadeTiming:
+        """Return one object for equal timings, as there is one for every conversation."""
+        return self._known_timings.setdefault(timing, timing)
+
+    def _note_growth(self, conversation: Conversation, root: str, at_ms: int) -> None:
+        """Have a conversation looked at in the tick that covers what came, and by itself when that is due."""
+        soon_ms = tick_after(at_ms, tick_ms=conversation.row.timing.tick_ms)
+        if conversation.soon_ms != soon_ms:
+            self._plan_soon(conversation, root, soon_ms)
+        waits = conversation.shape.waiting > 0
+        # Whoever waits already is due before whoever begins to wait now.
+        if not conversation.later_ms or (waits and root not in self._waiting):
+            self._plan_later(conversation, root, at_ms)
+        if waits or root in self._waiting:
+            self._count_waiting(conversation, root)
+
+    def _count_waiting(self, conversation: Conversation, root: str) -> None:
+        waiting = conversation.shape.waiting
+        if waiting:
+            self._waiting[root] = waiting
+        else:
+            self._waiting.pop(root, None)
+
+    def _plan_soon(self, conversation: Conversation, root: str, soon_ms: int) -> None:
+        conversation.soon_ms = soon_ms
+        roots = self._soon.get(soon_ms)
+        if roots is None:
+            self._soon[soon_ms] = [root]
+            heappush(self._soon_ms, soon_ms)
+            self.due_ms = min(self.due_ms, soon_ms)
+        else:
+            roots.append(root)
+
+    def _plan_later(self, conversation: Conversation, root: str, at_ms: int) -> None:
+        tick_ms = conversation.row.timing.tick_ms
+        due_ms = next_due_ms(conversation, after_ms=at_ms // tick_ms * tick_ms)
+        later_ms = conversation.later_ms
+        if due_ms and (not later_ms or due_ms < later_ms):
+            conversation.later_ms = due_ms
+            heappush(self._later, (due_ms, root))
+            self.due_ms = min(self.due_ms, due_ms)
+
+    # --- ticks --------------------------------------------------------------------------------------------------------
+
+    def tick(self, upto_ms: int) -> list[CascadeReading]:
+        """Look at whatever is due at ticks up to an instant, and return what there is to tell, in stamp order.
+
+        A tick covers what came before it, so it must be asked for before a signal of its own time is applied.
+        """
+        readings: list[CascadeReading] = []
+        while self.due_ms <= upto_ms:
+            at_ms = self.due_ms
+            grown = set(self._soon.pop(at_ms, ()))
+            if grown:
+                heappop(self._soon_ms)
+            due = set(grown)
+            while self._later and self._later[0][0] <= at_ms:
+                later_ms, root = heappop(self._later)
+                conversation = self._by_root.get(root)
+                if conversation is not None and conversation.later_ms == later_ms:
+                    conversation.later_ms = 0
+                    due.add(root)
+            for root in sorted(due):
+                self._look_at(root, at_ms, readings, has_grown=root in grown)
+            soon_ms = self._soon_ms[0] if self._soon_ms else _NEVER_MS
+            self.due_ms = min(soon_ms, self._later[0][0] if self._later else _NEVER_MS)
+        return readings
+
+    def _look_at(self, root: str, at_ms: int, readings: list[CascadeReading], *, has_grown: bool) -> None:
+        conversation = self._by_root.get(root)
+        if conversation is None:
+            return
+        has_grown = has_grown and conversation.soon_ms == at_ms
+        if has_grown:
+            conversation.soon_ms = 0
+        row, infection = conversation.row, conversation.infection
+        head = row.has_ended, row.benchmarks
+        reading = look_at(conversation, root, at_ms, has_grown=has_grown)
+        if reading is not None:
+            readings.append(reading)
+        has_changed = conversation.shape.has_changed or (infection is not None and infection.has_changed)
+        if has_changed or head != (row.has_ended, row.benchmarks):
+            self._changed.add(root)
+        if root in self._waiting:
+            self._count_waiting(conversation, root)
+        self._live -= row.has_ended and not head[0]
+        self._plan_later(conversation, root, at_ms)
+
+    # --- forgetting ---------------------------------------------------------------------------------------------------
 
     def expire(self, at_ms: int) -> None:
         """Forget what was silent for longer than the span. When that is done changes nothing of what `apply` tells."""
@@ -131,186 +218,88 @@ class Conversations:
             self._end(root, self._by_root[root])
 
     def _end(self, root: str, conversation: Conversation) -> None:
-        self._ended[root] = max(_chunks(conversation), self._ended.get(root, 0))
+        self._ended[root] = _keys(root, conversation) | self._ended.get(root, set())
         self._changed.discard(root)
+        self._waiting.pop(root, None)
+        self._live -= not conversation.row.has_ended
         del self._by_root[root]
 
-    def changed_rows(self) -> Iterator[tuple[str, ConversationRow | NodesRow | None]]:
-        """Yield the rows that changed since the last call: `c|root` for a head, `n|chunk|root` for nodes."""
+    # --- remembering --------------------------------------------------------------------------------------------------
+
+    def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the rows that changed since the last call: `c|root` for a head, `n|chunk|root` for nodes,
+        `s|chunk|root` for shares, `p|root` for the pace; None for one that ended.
+        """
         for root in sorted(self._ended):
-            # A conversation that ended may have begun anew since: what it wrote again must stay.
+            # A conversation that ended may have begun anew since: what it writes again must stay.
             anew = self._by_root.get(root)
-            if anew is None:
-                yield f"c|{root}", None
-            for chunk in range(_chunks(anew) if anew is not None else 0, self._ended[root]):
-                yield f"n|{chunk}|{root}", None
+            for key in sorted(self._ended[root] - (set() if anew is None else _keys(root, anew))):
+                yield key, None
         self._ended.clear()
         for root in sorted(self._changed):
-            conversation = self._by_root[root]
-            yield f"c|{root}", conversation.row
-            for chunk, row in conversation.changed_nodes():
-                yield f"n|{chunk}|{root}", row
+            yield from _rows(root, self._by_root[root])
         self._changed.clear()
 
-    def restore(self, heads: Iterable[tuple[str, ConversationRow]], nodes: Iterable[tuple[str, int, NodesRow]]) -> None:
-        """Go on from rows: heads by root, and nodes by root and chunk."""
-        for root, row in heads:
-            self._by_root[root] = Conversation(row)
-        for root, _, chunk_row in sorted(nodes, key=lambda entry: (entry[0], entry[1])):
-            conversation = self._by_root.get(root)
-            if conversation is not None:
-                conversation.restore_nodes(chunk_row)
+    def restore(self, rows: Iterable[tuple[str, bytes]], *, frontier_ms: int) -> None:
+        """Go on from rows, in any order, after all that lies before an instant was applied."""
+        by_root: dict[str, list[tuple[str, bytes]]] = {}
+        for key, value in rows:
+            prefix, _, rest = key.partition("|")
+            root = rest.partition("|")[2] if prefix in "ns" else rest
+            by_root.setdefault(root, []).append((prefix, value))
+        for root, found in by_root.items():
+            conversation = _restored(root, found)
+            row = conversation.row
+            row.timing = self._interned(row.timing)
+            self._by_root[root] = conversation
+            self._live += not row.has_ended
+            if conversation.shape.missing_since_ms() is not None:
+                self._count_waiting(conversation, root)
+            soon_ms = tick_after(row.grown_ms, tick_ms=row.timing.tick_ms)
+            if soon_ms > frontier_ms:
+                self._plan_soon(conversation, root, soon_ms)
+            self._plan_later(conversation, root, frontier_ms)
 
 
-def _chunks(conversation: Conversation) -> int:
-    return -(-conversation.row.nodes // NODES_PER_ROW)
+def _keys(root: str, conversation: Conversation) -> set[str]:
+    """Return the keys of all rows that a conversation has, or may have had."""
+    keys = {f"c|{root}"}
+    keys.update(f"n|{chunk}|{root}" for chunk in range(conversation.shape.chunks))
+    if conversation.infection is not None:
+        keys.update(f"s|{chunk}|{root}" for chunk in conversation.infection.chunks)
+    if conversation.pace is not None:
+        keys.add(f"p|{root}")
+    return keys
 
 
-def _started(at_ms: int) -> Conversation:
-    """Return a new conversation whose root nobody has told of yet; the root counts in its size all the same."""
-    row = ConversationRow(
-        last_at_ms=at_ms,
-        root_actor=None,
-        root_seen=False,
-        topics=(),
-        root_mask=0,
-        brand_mask=0,
-        size=1,
-        depth=0,
-        nodes=0,
-    )
-    return Conversation(row)
+def _rows(root: str, conversation: Conversation) -> Iterator[tuple[str, bytes | None]]:
+    yield f"c|{root}", _encode(conversation.row)
+    inherited = conversation.inherited
+    for chunk, nodes in conversation.shape.changed_rows():
+        first = chunk * NODES_PER_ROW
+        values = inherited[first : first + NODES_PER_ROW]
+        yield f"n|{chunk}|{root}", _encode(NodesRow(nodes, values.tobytes()))
+    if conversation.infection is not None:
+        for chunk, shares in conversation.infection.changed_rows():
+            yield f"s|{chunk}|{root}", None if shares is None else _encode(shares)
+    if conversation.pace is not None and conversation.pace.has_changed:
+        yield f"p|{root}", _encode(conversation.pace.row())
 
 
-def _mask_of(row: ConversationRow, topics: tuple[str, ...], *, network: str, matcher: Matcher) -> int:
-    """Return the topics as bits, giving a bit to those that the conversation did not know yet."""
-    if topics == row.topics:
-        return (1 << len(topics)) - 1
-    mask = 0
-    for topic in topics:
-        if topic not in row.topics:
-            if len(row.topics) == TOPICS_MAX:
-                continue
-            row.topics = (*row.topics, topic)
-            _mark_brand(row, network=network, matcher=matcher)
-        mask |= 1 << row.topics.index(topic)
-    return mask
-
-
-def _mark_brand(row: ConversationRow, *, network: str, matcher: Matcher) -> None:
-    """Set the bit of every topic whose brand wrote the root."""
-    if row.root_actor is not None:
-        brand_topics = matcher.brand_topics(network, row.root_actor)
-        if brand_topics:
-            row.brand_mask |= sum(1 << bit for bit, topic in enumerate(row.topics) if topic in brand_topics)
-
-
-def _meet_root(row: ConversationRow, signal: Signal, *, is_root: bool, matcher: Matcher) -> None:
-    """Learn who wrote the root, from a signal that names its author or, which counts for more, from the root itself."""
-    root_actor = signal.actor if is_root else signal.root_actor
-    if root_actor is None and (signal.root or _target_of(signal)) == _target_of(signal):
-        root_actor = signal.parent_actor
-    if root_actor is not None and (row.root_actor is None or is_root):
-        row.root_actor, row.brand_mask = root_actor, 0
-        _mark_brand(row, network=signal.network, matcher=matcher)
-
-
-def _target_of(signal: Signal) -> str | None:
-    """Return the id of what the signal answers or spreads."""
-    return signal.parent or (signal.post if signal.kind in _PASSING_ON else None)
-
-
-def _parent_of(conversation: Conversation, signal: Signal, *, node_id: str, matcher: Matcher) -> int:
-    """Return what the signal is on, packed: its parent if it is known, else the root."""
-    parent_id = _target_of(signal)
-    if parent_id is not None and parent_id != node_id:
-        packed = conversation.nodes.get(parent_id)
-        if packed is not None:
-            return packed
-    row = conversation.row
-    is_brands = bool(row.brand_mask)
-    if not is_brands and signal.parent_actor is not None and signal.parent_actor != row.root_actor:
-        is_brands = bool(matcher.brand_topics(signal.network, signal.parent_actor))
-    return row.root_mask << _MASK_AT | (0 if is_brands else DISTANCE_UNKNOWN << _DISTANCE_AT)
-
-
-def _grow(
-    conversation: Conversation, signal: Signal, root: str, own: tuple[str, ...], matcher: Matcher
-) -> Attribution | None:
-    """Add one signal to its conversation and return what that tells.
-
-    This runs for every signal on a topic, so nodes stay packed here.
-    """
-    row = conversation.row
-    node_id = node_of(signal)
-    in_tree = signal.kind in _TREE_KINDS
-    is_root = in_tree and node_id == root
-    if not row.root_seen:
-        _meet_root(row, signal, is_root=is_root, matcher=matcher)
-    own_mask = _mask_of(row, own, network=signal.network, matcher=matcher) if own else 0
-    author_topics = matcher.brand_topics(signal.network, signal.actor)
-    if is_root:
-        mask, depth, distance = own_mask, 0, DISTANCE_UNKNOWN
-        # What is deleted or edited later stays what it was to those who answered it; an edit tells of an unseen root.
-        if not row.root_seen and signal.op in ("create", "update"):
-            row.root_mask, row.root_seen = mask, True
-    else:
-        if not row.root_seen:
-            # A root that was never seen is taken to carry what is said of its brand below it.
-            row.root_mask |= own_mask & row.brand_mask
-        parent = _parent_of(conversation, signal, node_id=node_id, matcher=matcher)
-        goes_elsewhere = signal.tags and not own and signal.kind not in _PASSING_ON
-        mask = own_mask if goes_elsewhere else own_mask | parent >> _MASK_AT
-        depth = (parent & DEPTH_MAX) + 1
-        distance = min((parent >> _DISTANCE_AT & DISTANCE_UNKNOWN) + 1, DISTANCE_UNKNOWN)
-    if author_topics:
-        distance = 0
-    if in_tree and signal.op == "create":
-        is_new = conversation.add_node(node_id, mask << _MASK_AT | distance << _DISTANCE_AT | depth)
-        if is_new and not is_root:
-            row.size += 1
-            if depth > row.depth:
-                row.depth = depth
-    known_distance = distance if distance < DISTANCE_UNKNOWN else -1
-    links = _links(row, mask, author_topics, known_distance)
-    if own and len(row.topics) == TOPICS_MAX:
-        links += _links_beyond(row, own, author_topics, known_distance, signal.network, matcher)
-    return Attribution(links, row.size, row.depth) if links else None
-
-
-def _links(row: ConversationRow, mask: int, author_topics: tuple[str, ...], distance: int) -> tuple[TopicLink, ...]:
-    """Return the lineage of the signal for each topic that it is on, in the conversation's order of topics."""
-    links = []
-    # What the brand's root carries, everything below it is on; what others bring into it is seeded there as well.
-    mask |= row.brand_mask & row.root_mask
-    for bit, topic in enumerate(row.topics):
-        if mask >> bit & 1:
-            if topic in author_topics:
-                lineage = BRAND
-            elif row.brand_mask >> bit & 1:
-                lineage = SEEDED
-            else:
-                lineage = ADOPTED
-            links.append(_link(topic, lineage, distance))
-    return tuple(links)
-
-
-def _links_beyond(
-    row: ConversationRow,
-    own: tuple[str, ...],
-    author_topics: tuple[str, ...],
-    distance: int,
-    network: str,
-    matcher: Matcher,
-) -> tuple[TopicLink, ...]:
-    """Return the same for the topics that the signal carries itself and that the conversation has no bit for."""
-    brand_topics = () if row.root_actor is None else matcher.brand_topics(network, row.root_actor)
-    return tuple(
-        _link(topic, BRAND if topic in author_topics else SEEDED if topic in brand_topics else ADOPTED, distance)
-        for topic in own
-        if topic not in row.topics
-    )
-
-
-# Links are frozen, and few of them differ.
-_link = lru_cache(maxsize=4096)(TopicLink)
+def _restored(root: str, rows: list[tuple[str, bytes]]) -> Conversation:
+    head = next(_decode_head(value) for prefix, value in rows if prefix == "c")
+    shape = CascadeShape(root)
+    conversation = Conversation(head, shape)
+    nodes = sorted((_decode_nodes(value) for prefix, value in rows if prefix == "n"), key=lambda row: row.nodes.chunk)
+    shape.restore([row.nodes for row in nodes])
+    for row in nodes:
+        conversation.inherited.frombytes(row.inherited)
+    shares = [_decode_shares(value) for prefix, value in rows if prefix == "s"]
+    if shares:
+        conversation.infection = Infectiousness(unit_ms=head.timing.unit_ms)
+        conversation.infection.restore(shares)
+    for prefix, value in rows:
+        if prefix == "p":
+            conversation.pace = CascadePace(minute_ms=max(1_000, head.timing.unit_ms // MINUTES_PER_UNIT))
+            conversation.pace.restore(_decode_pace(value))
+    return conversation

@@ -7,6 +7,8 @@ are in the order of their keys (windows from short to long), cascades from large
 import math
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from schemas.alert import Alert, CascadeEvidence, Condition, Evidence, Span, Status
 from schemas.lifecycle_rows import EpisodeRow
 from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS
@@ -19,6 +21,17 @@ ROOT_CHARACTERS_MAX = 512
 """Longer ids of root posts are cut, so that an alert stays below 64 KiB (WIRE.md §6)."""
 ROOT_CHARACTERS_SAID = 80
 COLD_START = "cold_start"
+CASCADE_NUMBERS = (
+    "structural_virality",
+    "infectiousness",
+    "low",
+    "high",
+    "forecast",
+    "forecast_low",
+    "forecast_high",
+    "reproduction",
+)
+"""What of a cascade is no whole number."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MONTHS = {
@@ -84,6 +97,47 @@ def build_alert(
     update is told because of its severity. `successor` is the state whose episode goes on where this one is
     `superseded`.
     """
+    return compose_alert(
+        brand=brand,
+        topic=topic,
+        episode=episode,
+        status=status,
+        severity=severity,
+        reading=reading,
+        conditions=conditions,
+        rules_hash=rules_hash,
+        summary=summary_of(
+            f"{brand}/{topic}",
+            episode=episode,
+            status=status,
+            reading=reading,
+            conditions=conditions,
+            rising=rising,
+            successor=successor,
+        ),
+        since_ms=reading.at_ms - reading.day_ms,
+        signals=reading.windows[DAY].signals,
+    )
+
+
+def compose_alert(
+    *,
+    brand: str,
+    topic: str,
+    episode: EpisodeRow,
+    status: Status,
+    severity: int,
+    reading: Reading,
+    conditions: tuple[Condition, ...],
+    rules_hash: str,
+    summary: str,
+    since_ms: int,
+    signals: int,
+) -> Alert:
+    """Put together the present revision of an episode; its evidence is the reading's, with the cascades named there.
+
+    The span is [`since_ms`, tick), epoch ms, with so many signals in it.
+    """
     return Alert(
         id=f"{episode.id}.{episode.revision}",
         episode=episode.id,
@@ -94,23 +148,11 @@ def build_alert(
         severity=severity,
         at=rfc3339(reading.at_ms),
         since=rfc3339(episode.since_ms),
-        summary=summary_of(
-            f"{brand}/{topic}",
-            episode=episode,
-            status=status,
-            reading=reading,
-            conditions=conditions,
-            rising=rising,
-            successor=successor,
-        ),
+        summary=summary,
         conditions=conditions,
         evidence=_evidence(reading),
         rules=rules_hash,
-        span=Span(
-            from_=rfc3339(reading.at_ms - reading.day_ms),
-            to=rfc3339(reading.at_ms),
-            signals=reading.windows[DAY].signals,
-        ),
+        span=Span(from_=rfc3339(since_ms), to=rfc3339(reading.at_ms), signals=signals),
     )
 
 
@@ -127,16 +169,17 @@ def rfc3339(at_ms: int) -> str:
 def _evidence(reading: Reading) -> Evidence:
     flags = {*reading.flags, *((COLD_START,) if is_cold(reading) else ())}
     return Evidence(
-        cascades=tuple(
-            CascadeEvidence(
-                root=shortened(cascade.root, characters_max=ROOT_CHARACTERS_MAX), size=cascade.size, depth=cascade.depth
-            )
-            for cascade in _largest_first(reading.cascades)[:EVIDENCE_MAX]
-        ),
+        cascades=tuple(_shown(cascade) for cascade in _largest_first(reading.cascades)[:EVIDENCE_MAX]),
         windows={name: _steady(reading.windows[name]) for name in WINDOWS if name in reading.windows},
         baseline=reading.measures.baseline,
         flags=tuple(sorted(flags)),
     )
+
+
+def _shown(cascade: CascadeEvidence) -> CascadeEvidence:
+    """Return a cascade with its root cut to length and its numbers rounded."""
+    numbers = {name: rounded(getattr(cascade, name)) for name in CASCADE_NUMBERS}
+    return msgspec.structs.replace(cascade, root=shortened(cascade.root, characters_max=ROOT_CHARACTERS_MAX), **numbers)
 
 
 def _largest_first(cascades: tuple[CascadeEvidence, ...]) -> list[CascadeEvidence]:
@@ -216,8 +259,8 @@ def summary_of(
     opening = phrases.get(episode.state, phrases[""]).format(
         name=name,
         state=episode.state,
-        since=_moment(episode.since_ms),
-        age=_duration(reading.at_ms - episode.since_ms),
+        since=moment(episode.since_ms),
+        age=duration(reading.at_ms - episode.since_ms),
         successor=successor,
     )
     decisive = _pace(reading, conditions) if episode.state == "growing" else _own_part(reading)
@@ -242,14 +285,14 @@ def _pace(reading: Reading, conditions: tuple[Condition, ...]) -> str:
         parts.append(f"its audience is far above the usual (z = {reading.measures.baseline_z:.1f})")
     doubling_s = reading.measures.doubling_time_s
     if doubling_s is not None and 0 < doubling_s < math.inf:
-        parts.append(f"activity doubles every {_duration(round(doubling_s * 1000))}")
+        parts.append(f"activity doubles every {duration(round(doubling_s * 1000))}")
     return " and ".join(parts)
 
 
 def _crowd(reading: Reading) -> str:
     actors = reading.windows[DAY].actors
     people = "1 person" if actors == 1 else f"{actors:,} people"
-    said = f"{people} took part within {_duration(reading.day_ms)}"
+    said = f"{people} took part within {duration(reading.day_ms)}"
     expected = reading.measures.baseline_expected
     if is_cold(reading) or expected is None:
         return f"{said} (the topic is too young to say what is usual)"
@@ -274,15 +317,23 @@ def shortened(text: str, *, characters_max: int) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)
 
 
-def _moment(at_ms: int) -> str:
-    """Return `4 July 2012, 06:11 UTC`; with seconds only where there are any. Names of months depend on no locale."""
+def moment(at_ms: int) -> str:
+    """Return an instant (epoch ms) in words, with seconds only where there are any; months depend on no locale.
+
+    >>> moment(1341389520000)
+    '4 July 2012, 08:12 UTC'
+    """
     instant = EPOCH + timedelta(milliseconds=at_ms)
     time = f"{instant:%H:%M:%S}" if instant.second else f"{instant:%H:%M}"
     return f"{instant.day} {MONTHS[instant.month]} {instant.year}, {time} UTC"
 
 
-def _duration(duration_ms: int) -> str:
-    """Return a duration in its largest unit of which there are two or more, rounded down."""
+def duration(duration_ms: int) -> str:
+    """Return a duration in its largest unit of which there are two or more, rounded down.
+
+    >>> duration(7_199_000), duration(7_200_000)
+    ('119 minutes', '2 hours')
+    """
     for unit_ms, unit in ((DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1000, "second")):
         if duration_ms >= 2 * unit_ms:
             return f"{duration_ms // unit_ms:,} {unit}s"

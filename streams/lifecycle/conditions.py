@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from schemas.alert import Bound, CascadeEvidence, Condition, Relation
+from schemas.cascade import ENDED, FLAG_NAMES, CascadeVitals
 from schemas.rules import DAY_MS, Rules
 from schemas.vitals import Measures, WindowVitals
 
@@ -28,6 +29,9 @@ ON_TOPIC = ("brand", "seeded", "adopted")
 
 GROWTH = "growth"
 DEPARTURE = "departure"
+VIRAL = "viral"
+FINISH = "finish"
+ENDED_NAME = dict(FLAG_NAMES)[ENDED]
 
 RELATIONS: dict[Relation, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -257,4 +261,88 @@ def outgrown_leave(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
         condition(
             "endogenous_share", measures.endogenous_share, "<", rule.share_exit, any_of=DEPARTURE, when_unknown=True
         ),
+    )
+
+
+# --- viral, of one cascade --------------------------------------------------------------------------------------------
+
+
+def viral_enter(vitals: CascadeVitals, rules: Rules) -> tuple[Condition, ...]:
+    """Each share surely brings more than one, or the cascade will be among the largest; and it spreads.
+
+    That it spreads, the opposite of `viral_fading`, is asked of every cascade: one that is large but spent would
+    otherwise be left after `keep_ms` and entered again after `for_ms`, until it is too old (MEASURES.md §6).
+    """
+    rule, per_share = rules.viral, rules.cascade.followers_per_share
+    return (
+        condition(
+            "infectiousness",
+            vitals.infectiousness,
+            ">",
+            1 / per_share,
+            low=vitals.low,
+            high=vitals.high,
+            bound="low",
+            any_of=VIRAL,
+        ),
+        condition("forecast_percentile", vitals.forecast_percentile, ">=", rule.percentile_enter, any_of=VIRAL),
+        _reproduction(vitals, ">=", rules, guard=True),
+        condition("cascade_size", vitals.size, ">=", rule.size_min, guard=True),
+    )
+
+
+def viral_fading(vitals: CascadeVitals, rules: Rules) -> Condition:
+    """Each share surely brings clearly less than one, or too few came lately to measure how many."""
+    return _reproduction(vitals, "<", rules, any_of=FINISH, when_unknown=True)
+
+
+def viral_age_s(vitals: CascadeVitals, *, at_ms: int) -> int:
+    """Return how old a cascade is at `at_ms` (epoch ms), in whole seconds, so that a condition loses no digit of it."""
+    return (at_ms - vitals.began_at) // 1000
+
+
+def is_too_old(vitals: CascadeVitals, rules: Rules, *, at_ms: int) -> bool:
+    """Say whether a cascade is past the age up to which it can be viral: `cascade_age_s`, at a fraction of its cost."""
+    return viral_age_s(vitals, at_ms=at_ms) > rules.viral.age_max_ms // 1000
+
+
+def viral_over(vitals: CascadeVitals, rules: Rules, *, at_ms: int) -> tuple[Condition, Condition]:
+    """At `at_ms` (epoch ms) the cascade is too old, or has ended: each for good, and at once."""
+    age_s = viral_age_s(vitals, at_ms=at_ms)
+    return (
+        condition("cascade_age_s", age_s, ">", rules.viral.age_max_ms // 1000, any_of=FINISH),
+        condition("cascade_ended", int(ENDED_NAME in vitals.flags), ">=", 1, any_of=FINISH),
+    )
+
+
+def viral_leave(vitals: CascadeVitals, rules: Rules, *, at_ms: int) -> tuple[Condition, ...]:
+    """The cascade fades, which must last for `keep_ms`, or is over, which need not (MEASURES.md §6)."""
+    return viral_fading(vitals, rules), *viral_over(vitals, rules, at_ms=at_ms)
+
+
+def _reproduction(
+    vitals: CascadeVitals,
+    relation: Relation,
+    rules: Rules,
+    *,
+    any_of: str | None = None,
+    guard: bool = False,
+    when_unknown: bool = False,
+) -> Condition:
+    """Compare the upper end of how many shares a share brings: infectiousness times followers of whoever shares."""
+    value, low, high = (
+        None if one is None else one * rules.cascade.followers_per_share
+        for one in (vitals.infectiousness, vitals.low, vitals.high)
+    )
+    return condition(
+        "reproduction",
+        value,
+        relation,
+        rules.viral.reproduction_below,
+        low=low,
+        high=high,
+        bound="high",
+        any_of=any_of,
+        guard=guard,
+        when_unknown=when_unknown,
     )

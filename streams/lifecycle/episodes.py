@@ -34,11 +34,22 @@ def episode_id(*, brand: str, topic: str, state: str, entered_ms: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def opened(*, brand: str, topic: str, state: str, entered_ms: int, since_ms: int, severity: int) -> EpisodeRow:
-    """Return a new episode at its first revision, which is told at `entered_ms`."""
+def opened(
+    *, brand: str, topic: str, state: str, entered_ms: int, since_ms: int, severity: int, subject: str | None = None
+) -> EpisodeRow:
+    """Return a new episode at its first revision, which is told at `entered_ms`.
+
+    `subject` is what within the topic the state is of, such as the root of a cascade; it goes into the id, so that
+    several may be in one state at a time.
+    """
     assert since_ms <= entered_ms, "conditions hold before a state is entered, not after"
     return EpisodeRow(
-        id=episode_id(brand=brand, topic=topic, state=state, entered_ms=entered_ms),
+        id=episode_id(
+            brand=brand,
+            topic=topic,
+            state=state if subject is None else f"{state}|{subject}",
+            entered_ms=entered_ms,
+        ),
         state=state,
         entered_ms=entered_ms,
         since_ms=since_ms,

@@ -1,10 +1,13 @@
 """Follow the shape of one cascade as it grows: size, depth, breadth, structural virality, in any order of arrival."""
 
-from array import array
 from collections.abc import Iterable
+from functools import lru_cache
 from struct import pack, unpack
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
+from schemas.cascade import EDGES
 from schemas.signal import AT_MS_MIN
 from schemas.virality_rows import CascadeNodesRow
 from streams.measures.node_index import NodeIndex, number_of
@@ -15,8 +18,7 @@ NODES_MAX = 50_000
 NODES_PER_ROW = 256
 
 Edge = Literal["observed", "inferred", "star"]
-EDGES: tuple[Edge, ...] = ("observed", "inferred", "star")
-"""How an edge is known: told by the network; guessed; or from a network that names the root alone. Least sure last."""
+"""How an edge is known, as `EDGES` explains."""
 Refusal = Literal["self_parent", "cycle"]
 
 # What a row keeps of a node: the provenance of its edge as an index into EDGES, and:
@@ -29,29 +31,31 @@ _REFUSED = 1 << 6  # The edge that was given for it was refused.
 
 _SECONDS_MAX = 2**32 - 1
 
+# A parent is named again and again, the root of a conversation by nearly all.
+_number_of_parent = lru_cache(maxsize=1_024)(number_of)
 
-class Added(NamedTuple):
+
+class Added(Struct, frozen=True, gc=False):
     """What adding a node told.
 
-    `place` is its number in the cascade, -1 where the cascade is full. `edges` are the pairs (child, parent) of places
-    whose second end was seen with this node: the node below its parent, and what waited for the node below it. Each is
-    told once. `refused` says why the edge that was given, or another one of the circle that it would have closed, does
-    not count.
+    `place` is its number in the cascade, -1 where the cascade is full. `refused` says why the edge that was given, or
+    another one of the circle that it would have closed, does not count. `is_new` is False for a node that was seen already.
     """
 
     place: int
-    edges: tuple[tuple[int, int], ...] = ()
     refused: Refusal | None = None
+    is_new: bool = True
 
 
 class Shape(NamedTuple):
     """The cascade as it is now.
 
-    `size` counts the nodes that were seen and not undone, the root included; `waiting` those that do not hang from the
-    root yet and are in none of the other numbers. `nodes` is the number of nodes of the tree, `depth` the longest way
-    from its root, `breadth` the most nodes of one depth: undone and deleted ones too, for they carried the cascade on.
+    `size` counts the nodes that were seen and not undone, those beyond the last that is kept, and the root even if it
+    was only given up. `waiting` of those that were seen do not hang from the root yet. They name the root and belong to
+    the size, but to none of the following. `nodes` is the number of nodes of the tree, `depth` the longest way from its
+    root, `breadth` the most nodes of one depth: undone and deleted ones too, for they carried the cascade on.
     `structural_virality` is None below two nodes. Of a `truncated` cascade only `size` goes on. `edge` is the least
-    sure provenance of any edge.
+    sure provenance of any edge. While the root was neither seen nor given up, all but `waiting` is 0.
     """
 
     size: int
@@ -82,30 +86,22 @@ class CascadeShape:
     (4, 3, 1, 1.6667)
     """
 
-    __slots__ = (
-        "_beyond",
-        "_changed",
-        "_index",
-        "_inferred",
-        "_seen",
-        "_star",
-        "_tree",
-        "_uncounted",
-        "_unseen",
-    )
+    __slots__ = ("_beyond", "_dirty", "_guessed", "_index", "_missing", "_seen", "_star", "_tree", "_undone", "_unseen")
 
     def __init__(self, root_id: str) -> None:
         self._index = NodeIndex()
         self._tree = TreeSums()
         # Nodes beyond the last that is kept; a bit for each chunk that changed.
-        self._beyond = self._changed = 0
+        self._beyond = self._dirty = 0
         # Nodes that were seen, and edges by provenance as far as it is asked for.
-        self._seen = self._inferred = self._star = 0
-        # Attached nodes that are not in the size, and those that were not seen.
-        self._uncounted = self._unseen = 0
-        self._append(number_of(root_id), _MISSING, AT_MS_MIN)
-        self._count(self._tree.attach_root())
-        self._changed = 0
+        self._seen = self._guessed = self._star = 0
+        # Nodes that were seen and undone, and places of the tree that were not seen: the root and promoted ones.
+        self._undone, self._unseen = 0, 1
+        # Places of missing nodes, in their order; some are missing no longer (`_still_missing`). None for none.
+        self._missing: list[int] | None = None
+        self._append(number_of(root_id), _MISSING, 0)
+        self._tree.attach_root()
+        self._dirty = 0
 
     def __len__(self) -> int:
         """Return how many places there are, those of missing nodes included."""
@@ -124,69 +120,74 @@ class CascadeShape:
         Without a parent it hangs from the root, as inferred unless it is said to be a star; the parent of the root is
         left aside. A full cascade counts the node in its size and forgets it.
         """
-        number = number_of(node_id)
-        place = self._index.find(number)
-        if place >= 0:
-            if not self._tree.flags(place) & _MISSING:
-                return Added(place)
-            self._meet(place, at_ms)
-        elif len(self._index) >= NODES_MAX:
-            self._beyond += 1
-            self._touch(NODES_MAX - 1)
-            return Added(-1)
-        self._seen += 1
-        if place == ROOT:
-            return Added(ROOT, self._edges_below(ROOT))
+        index = self._index
         if parent_id is None:
             parent, edge = ROOT, "star" if edge == "star" else "inferred"
         else:
-            parent = self._index.find(number_of(parent_id))
-        if place < 0 <= parent and self._tree.is_attached(parent):
-            return self._add_leaf(number, parent, at_ms, edge)
-        if place < 0:
-            place = self._append(number, 0, at_ms)
+            parent = index.find(_number_of_parent(parent_id))
+        number, end, second = number_of(node_id), len(index.numbers), _second_of(at_ms)
+        place = index.put(number) if end < NODES_MAX else index.find(number)
+        if place == end:
+            self._seen += 1
+            self._dirty |= 1 << place // NODES_PER_ROW
+            if parent >= 0:
+                # A new node whose parent is attached is what nearly all of them are.
+                flags = 0 if edge == "observed" else EDGES.index(edge)
+                if self._tree.add_leaf(parent, flags, second) == place:
+                    if flags:
+                        self._count_edge(flags, 1)
+                    return Added(place)
+            self._tree.add(0, second)
+        elif place < 0:
+            self._beyond += 1
+            self._touch(NODES_MAX - 1)
+            return Added(-1)
+        elif self._tree.flags(place) & _MISSING:
+            self._meet(place, second)
+        else:
+            return Added(place, is_new=False)
+        if place == ROOT:
+            return Added(ROOT)
         if parent < 0 and parent_id is not None:
-            parent, edge = (place, edge) if parent_id == node_id else self._await(parent_id, edge)
-        refused = self._hang(place, parent, edge)
-        return Added(place, self._edges_at(place), refused)
+            parent, edge = (place, edge) if parent_id == node_id else self._await(parent_id, second, edge)
+        elif parent != ROOT and self._is_missing(parent) and second < self._tree.mark(parent):
+            self._tree.set_mark(parent, second)
+            self._touch(parent)
+        return Added(place, self._hang(place, parent, edge))
 
-    def _add_leaf(self, number: int, parent: int, at_ms: int, edge: Edge) -> Added:
-        """Take in a new node whose parent is attached: what nearly all of them are."""
-        self._index.append(number)
-        flags = EDGES.index(edge)
-        place = self._tree.add_leaf(parent, flags, _second_of(at_ms))
-        if flags:
-            self._count_edge(flags, 1)
-        self._touch(place)
-        return Added(place, () if self._tree.flags(parent) & _MISSING else ((place, parent),))
-
-    def _await(self, parent_id: str, edge: Edge) -> tuple[int, Edge]:
+    def _await(self, parent_id: str, second: int, edge: Edge) -> tuple[int, Edge]:
         """Return a place where an unknown parent is missing; the root, by inference, where there is no room for it."""
         if len(self._index) >= NODES_MAX:
             return ROOT, "inferred"
-        return self._append(number_of(parent_id), _MISSING, AT_MS_MIN), edge
+        place = self._append(_number_of_parent(parent_id), _MISSING, second)
+        if self._missing is None:
+            self._missing = []
+        self._missing.append(place)
+        return place, edge
 
-    def _append(self, number: int, flags: int, at_ms: int) -> int:
-        self._index.append(number)
-        place = self._tree.add(flags, _second_of(at_ms))
+    def _append(self, number: int, flags: int, second: int) -> int:
+        self._index.put(number)
+        place = self._tree.add(flags, second)
         self._touch(place)
         return place
 
     def _touch(self, place: int) -> None:
-        self._changed |= 1 << place // NODES_PER_ROW
+        self._dirty |= 1 << place // NODES_PER_ROW
 
-    def _meet(self, place: int, at_ms: int) -> None:
+    def _meet(self, place: int, second: int) -> None:
         """See a node that was missing; one that hung from the root for the time being is taken off again."""
         flags = self._tree.flags(place)
         self._tree.set_flags(place, flags & ~(_MISSING | _PROMOTED | _PROVENANCE))
-        self._tree.set_mark(place, _second_of(at_ms))
+        self._tree.set_mark(place, second)
         self._touch(place)
+        self._seen += 1
+        self._undone += bool(flags & _UNDONE)
         if place == ROOT:
             self._unseen -= 1
         elif flags & _PROMOTED:
+            self._unseen -= 1
             self._count_edge(flags, -1)
-            self._uncounted = self._unseen = 0
-            self._count(self._tree.hang_nowhere(place))
+            self._tree.hang_nowhere(place)
 
     def _hang(self, place: int, parent: int, edge: Edge) -> Refusal | None:
         """Hang a node that was seen from its parent, or from the root where that cannot be."""
@@ -205,7 +206,7 @@ class CascadeShape:
         self._tree.set_flags(place, flags)
         self._count_edge(flags, 1)
         self._touch(place)
-        self._count(self._tree.hang(place, parent=parent))
+        self._tree.hang(place, parent=parent)
 
     def _break_circle(self, place: int, parent: int, edge: Edge) -> None:
         """Hang a node that would close a circle, and cut the circle where any order of arrival would have cut it."""
@@ -228,24 +229,7 @@ class CascadeShape:
         if provenance == "star":
             self._star += by
         elif provenance == "inferred":
-            self._inferred += by
-
-    def _count(self, attached: list[int]) -> None:
-        """Note what those that came to be attached say of size."""
-        for place in attached:
-            flags = self._tree.flags(place)
-            if flags & (_MISSING | _UNDONE):
-                self._unseen += bool(flags & _MISSING)
-                self._uncounted += _is_uncounted(place, flags)
-
-    def _edges_at(self, place: int) -> tuple[tuple[int, int], ...]:
-        parent = self._tree.parent(place)
-        above = () if self._tree.flags(parent) & _MISSING else ((place, parent),)
-        return above + self._edges_below(place) if self._tree.has_children(place) else above
-
-    def _edges_below(self, place: int) -> tuple[tuple[int, int], ...]:
-        tree = self._tree
-        return tuple((child, place) for child in tree.children(place) if not tree.flags(child) & _MISSING)
+            self._guessed += by
 
     # --- giving up, deleting, undoing ---------------------------------------------------------------------------------
 
@@ -254,16 +238,46 @@ class CascadeShape:
 
         The root then counts as if it had been seen, with `root_missing`. Another node hangs from the root, as inferred,
         with what waited for it: a node of the tree, but not of the size. Should it be seen after all, it moves to where
-        it belongs, which costs O(nodes) once.
+        it belongs, at the cost of `TreeSums.hang_nowhere`.
         """
         place = self._index.find(number_of(node_id))
-        if place < 0 or self._tree.flags(place) & (_MISSING | _PROMOTED) != _MISSING:
+        return place >= 0 and self._promote(place)
+
+    def _promote(self, place: int) -> bool:
+        if not self._is_missing(place):
             return False
         self._tree.set_flags(place, self._tree.flags(place) | _PROMOTED)
         self._touch(place)
         if place != ROOT:
+            self._unseen += 1
             self._link(place, ROOT, "inferred")
         return True
+
+    def _is_missing(self, place: int) -> bool:
+        return self._tree.flags(place) & (_MISSING | _PROMOTED) == _MISSING
+
+    def missing_since_ms(self) -> int | None:
+        """Return since when a node is missing, the longest of all; None where none is. The root does not count.
+
+        A node is missing since the earliest instant of those that name it as their parent (epoch ms, of a whole
+        second), until it is seen or given up. O(missing nodes).
+        """
+        return min(map(self.at_ms_of, self._still_missing()), default=None)
+
+    def promote_missing(self, *, before_ms: int) -> int:
+        """Stop waiting for all nodes but the root that are missing since before an instant (epoch ms); return how many.
+
+        The order is that of their places, whatever was stored and restored in between.
+        """
+        late = [place for place in self._still_missing() if self.at_ms_of(place) < before_ms]
+        return sum(map(self._promote, late))
+
+    def _still_missing(self) -> list[int]:
+        if self._missing is None:
+            return []
+        still = [place for place in self._missing if self._is_missing(place)]
+        self._missing = still or None
+        return still
 
     def delete(self, node_id: str) -> bool:
         """Leave a node as a tombstone: it goes on to count and to carry what is below it. False if it is not known."""
@@ -281,8 +295,8 @@ class CascadeShape:
         if not flags & flag:
             self._tree.set_flags(place, flags | flag)
             self._touch(place)
-            if self._tree.is_attached(place):
-                self._uncounted += _is_uncounted(place, flags | flag) - _is_uncounted(place, flags)
+            if flag == _UNDONE and not flags & _MISSING:
+                self._undone += 1
         return True
 
     # --- asking -------------------------------------------------------------------------------------------------------
@@ -290,20 +304,26 @@ class CascadeShape:
     def read(self) -> Shape:
         """Return the shape as it is now, in O(1)."""
         tree, root_flags = self._tree, self._tree.flags(ROOT)
-        edge: Edge = "star" if self._star else "inferred" if self._inferred else "observed"
+        edge: Edge = "star" if self._star else "inferred" if self._guessed else "observed"
         if root_flags & (_MISSING | _PROMOTED) == _MISSING:
             return Shape(0, 0, 0, 0, None, self._seen + self._beyond, self._beyond > 0, True, edge)
+        given_up = root_flags & (_MISSING | _UNDONE) == _MISSING
         return Shape(
-            size=tree.nodes - self._uncounted + self._beyond,
+            size=self._seen - self._undone + given_up + self._beyond,
             nodes=tree.nodes,
             depth=tree.max_depth(),
             breadth=tree.breadth(),
             structural_virality=tree.structural_virality(),
-            waiting=self._seen - (tree.nodes - self._unseen),
+            waiting=self.waiting,
             truncated=self._beyond > 0,
             root_missing=bool(root_flags & _MISSING),
             edge=edge,
         )
+
+    @property
+    def waiting(self) -> int:
+        """How many of the nodes that were seen do not hang from the root yet; none while that is missing itself."""
+        return self._seen - (self._tree.nodes - self._unseen)
 
     def find(self, node_id: str) -> int:
         """Return the place of a node, -1 where it is neither known nor named as a parent."""
@@ -323,19 +343,24 @@ class CascadeShape:
         return self._tree.depth(place) if self._tree.is_attached(place) else None
 
     def at_ms_of(self, place: int) -> int:
-        """Return when a node that was seen happened, rounded down to a second."""
+        """Return when a node happened, or a missing one was first named, rounded down to a second."""
         return self._tree.mark(place) * 1_000 + AT_MS_MIN
 
     # --- remembering --------------------------------------------------------------------------------------------------
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether `changed_rows` would tell anything."""
+        return self._dirty > 0
+
     def changed_rows(self) -> list[tuple[int, CascadeNodesRow]]:
         """Return (chunk of 256 nodes, its row) for the chunks that changed since last time; `chunks` rows in all."""
         rows, chunk = [], 0
-        while self._changed >> chunk:
-            if self._changed >> chunk & 1:
+        while self._dirty >> chunk:
+            if self._dirty >> chunk & 1:
                 rows.append((chunk, self._row(chunk)))
             chunk += 1
-        self._changed = 0
+        self._dirty = 0
         return rows
 
     def _row(self, chunk: int) -> CascadeNodesRow:
@@ -356,28 +381,25 @@ class CascadeShape:
         held = sorted(rows, key=lambda row: row.chunk)
         if not held:
             return
-        sizes = [len(row.flags) for row in held]
         flags = b"".join(row.flags for row in held)
-        parents, seconds, numbers = array("H"), array("I"), array("Q")
-        for n, row in zip(sizes, held, strict=True):
-            numbers.extend(unpack(f"<{n}Q", row.numbers))
-            parents.extend(unpack(f"<{n}H", row.parents))
-            seconds.extend(unpack(f"<{n}I", row.seconds))
+        n = len(flags)
+        numbers = unpack(f"<{n}Q", b"".join(row.numbers for row in held))
+        parents = unpack(f"<{n}H", b"".join(row.parents for row in held))
+        seconds = unpack(f"<{n}I", b"".join(row.seconds for row in held))
         self._index = NodeIndex()
         self._index.extend(numbers)
         self._beyond = held[-1].beyond
         self._seen = sum(not flag & _MISSING for flag in flags)
-        self._inferred = self._star = self._uncounted = self._unseen = self._changed = 0
+        self._undone = sum(flag & (_MISSING | _UNDONE) == _UNDONE for flag in flags)
+        self._unseen = sum(place == ROOT or flag & _PROMOTED > 0 for place, flag in enumerate(flags) if flag & _MISSING)
+        self._guessed = self._star = self._dirty = 0
         for parent, flag in zip(parents, flags, strict=True):
             if parent != NO_PLACE:
                 self._count_edge(flag, 1)
-        self._count(self._tree.restore(parents, flags, seconds))
-
-
-def _is_uncounted(place: int, flags: int) -> int:
-    """Return 1 for an attached node that is not in the size; the root is in it even if it is only promoted."""
-    return int(bool(flags & _UNDONE or (flags & _MISSING and place != ROOT)))
+        self._tree.restore(parents, flags, seconds)
+        self._missing = [place for place in range(1, n) if self._is_missing(place)] or None
 
 
 def _second_of(at_ms: int) -> int:
-    return min(max((at_ms - AT_MS_MIN) // 1_000, 0), _SECONDS_MAX)
+    second = (at_ms - AT_MS_MIN) // 1_000
+    return second if 0 <= second <= _SECONDS_MAX else min(max(second, 0), _SECONDS_MAX)

@@ -1,7 +1,11 @@
 """Find the place of a node by its id, at ten to fourteen bytes a node."""
 
 from array import array
+from collections.abc import Iterable
 from hashlib import blake2b
+
+# Copying what has digested nothing is faster than to make it anew.
+_EMPTY = blake2b(digest_size=8)
 
 SCANNED_MAX = 16
 """Up to so many nodes are looked through one by one: a table would be larger than they are."""
@@ -15,7 +19,9 @@ def number_of(node_id: str) -> int:
     >>> number_of("post:1") == number_of("post:1") != number_of("post:2")
     True
     """
-    return int.from_bytes(blake2b(node_id.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+    digest = _EMPTY.copy()
+    digest.update(node_id.encode("utf-8", "surrogatepass"))
+    return int.from_bytes(digest.digest(), "little")
 
 
 class NodeIndex:
@@ -25,16 +31,18 @@ class NodeIndex:
     linear probing), between a third and two thirds full, leads to them.
 
     >>> index = NodeIndex()
-    >>> index.append(70), index.append(90), index.find(90), index.find(5)
-    (0, 1, 1, -1)
+    >>> index.put(70), index.put(90), index.put(70), index.find(5)
+    (0, 1, 0, -1)
     """
 
-    __slots__ = ("_table", "numbers")
+    __slots__ = ("_room", "_table", "numbers")
 
     def __init__(self) -> None:
         self.numbers = array("Q")
         # None until there are enough nodes to need it; then places + 1, or 0 where nothing lies.
         self._table: array[int] | None = None
+        # With so many nodes there must be a larger one before the next.
+        self._room = SCANNED_MAX
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -52,29 +60,27 @@ class NodeIndex:
             slot = (slot + 1) & mask
         return -1
 
-    def append(self, number: int) -> int:
-        """Take in a number that is not known yet and return its place."""
-        place = len(self.numbers)
-        self.numbers.append(number)
-        table = self._table
-        if table is not None:
-            if 3 * (place + 1) > 2 * len(table):
-                self._rebuild()
-            else:
-                self._enter(table, number, place)
-        elif place >= SCANNED_MAX:
+    def put(self, number: int) -> int:
+        """Return the place of a number, which is taken in if it is not known yet."""
+        table, numbers = self._table, self.numbers
+        end = len(numbers)
+        if table is None:
+            if number in numbers:
+                return numbers.index(number)
+        else:
+            mask = len(table) - 1
+            slot = number & mask
+            while place := table[slot]:
+                if numbers[place - 1] == number:
+                    return place - 1
+                slot = (slot + 1) & mask
+            table[slot] = end + 1
+        numbers.append(number)
+        if end >= self._room:
             self._rebuild()
-        return place
+        return end
 
-    @staticmethod
-    def _enter(table: "array[int]", number: int, place: int) -> None:
-        mask = len(table) - 1
-        slot = number & mask
-        while table[slot]:
-            slot = (slot + 1) & mask
-        table[slot] = place + 1
-
-    def extend(self, numbers: "array[int]") -> None:
+    def extend(self, numbers: Iterable[int]) -> None:
         """Take in numbers that are not known yet, in their order."""
         self.numbers.extend(numbers)
         if len(self.numbers) > SCANNED_MAX:
@@ -84,7 +90,11 @@ class NodeIndex:
         slots = 2 * SCANNED_MAX
         while 3 * len(self.numbers) > 2 * slots:
             slots *= 2
-        table = array("H", bytes(2 * slots))
-        for place, number in enumerate(self.numbers):
-            self._enter(table, number, place)
+        table, mask = array("H", bytes(2 * slots)), slots - 1
+        for place, number in enumerate(self.numbers, start=1):
+            slot = number & mask
+            while table[slot]:
+                slot = (slot + 1) & mask
+            table[slot] = place
         self._table = table
+        self._room = 2 * slots // 3

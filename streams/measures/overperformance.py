@@ -1,6 +1,6 @@
 """Compare what a root has brought at some age with what its author's last roots of its kind had brought at that age."""
 
-from collections import deque
+from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ ROOTS_MIN = 20
 """With fewer roots there is no telling what is usual."""
 FLOOR = 10
 """Interactions below which a score stays between -1 and 1."""
+_INTERACTIONS_MAX = 2**32 - 1
 
 
 class Overperforming(NamedTuple):
@@ -47,8 +48,10 @@ class Overperformance:
     True
     """
 
+    __slots__ = ("_changed", "_expected", "_interactions")
+
     def __init__(self) -> None:
-        self._interactions = tuple(deque[int](maxlen=ROOTS_MAX) for _ in BENCHMARK_UNITS)
+        self._interactions = tuple(array("I") for _ in BENCHMARK_UNITS)
         self._expected: list[float | None] = [None] * len(BENCHMARK_UNITS)
         self._changed = False
 
@@ -56,7 +59,10 @@ class Overperformance:
         """Take note of what a root has brought as it reaches a benchmark age, an index into `BENCHMARK_UNITS`."""
         if interactions < 0:
             raise ValueError(f"overperformance: expected interactions >= 0, got {interactions}")
-        self._interactions[benchmark].append(interactions)
+        known = self._interactions[benchmark]
+        known.append(min(interactions, _INTERACTIONS_MAX))
+        if len(known) > ROOTS_MAX:
+            del known[0]
         self._expected[benchmark] = None
         self._changed = True
 
@@ -83,7 +89,7 @@ class Overperformance:
         """Take up the row of an earlier `changed_rows`."""
         for row in rows:
             for known, told in zip(self._interactions, row.interactions, strict=True):
-                known.clear()
+                del known[:]
                 known.extend(told)
             self._expected = [None] * len(BENCHMARK_UNITS)
 

@@ -41,11 +41,13 @@ class PathSizes:
 
         Its ancestors are not told: `raise_path` of the parent is. A node that was not put in yet leaves a gap.
         """
-        missing = node + 2 - len(self._left)
-        if missing > 0:
-            for held in (self._left, self._right, self._up, self._size, self._lazy, self._count, self._sum):
-                held.extend([0] * missing)
         x = node + 1
+        missing = x + 1 - len(self._left)
+        if missing > 0:
+            none = bytes(2 * missing)
+            for held in (self._left, self._right, self._up, self._size, self._lazy, self._count):
+                held.frombytes(none)
+            self._sum.extend([0] * missing)
         self._up[x] = parent + 1
         self._size[x] = self._sum[x] = size
         self._count[x] = 1
@@ -67,24 +69,29 @@ class PathSizes:
 
     def _expose(self, x: int) -> None:
         """Make the way from the root to x one path, and x the top of its splay tree."""
-        right, up, size, total, count = self._right, self._up, self._size, self._sum, self._count
+        left, right, up, size, total, count = self._left, self._right, self._up, self._size, self._sum, self._count
         below, y = 0, x
         while y:
             self._splay(y)
             right[y] = below
-            left = self._left[y]
-            count[y] = count[left] + count[below] + 1
-            total[y] = total[left] + total[below] + size[y]
+            above = left[y]
+            count[y] = count[above] + count[below] + 1
+            total[y] = total[above] + total[below] + size[y]
             below, y = y, up[y]
-        self._splay(x)
+        if below != x:
+            self._splay(x)
 
     def _splay(self, x: int) -> None:
-        left, right, up = self._left, self._right, self._up
+        left, right, up, lazy = self._left, self._right, self._up, self._lazy
+        y = up[x]
+        if not y or (left[y] != x and right[y] != x):
+            if lazy[x]:
+                self._push(x)
+            return
         above, y = [x], x
         while (parent := up[y]) and (left[parent] == y or right[parent] == y):
             above.append(parent)
             y = parent
-        lazy = self._lazy
         for y in reversed(above):
             if lazy[y]:
                 self._push(y)
@@ -96,11 +103,14 @@ class PathSizes:
 
     def _push(self, x: int) -> None:
         lazy, by = self._lazy, self._lazy[x]
-        for child in (self._left[x], self._right[x]):
-            if child:
-                lazy[child] += by
-                self._size[child] += by
-                self._sum[child] += by * self._count[child]
+        if child := self._left[x]:
+            lazy[child] += by
+            self._size[child] += by
+            self._sum[child] += by * self._count[child]
+        if child := self._right[x]:
+            lazy[child] += by
+            self._size[child] += by
+            self._sum[child] += by * self._count[child]
         lazy[x] = 0
 
     def _rotate(self, x: int) -> None:

@@ -10,9 +10,21 @@ Source: Zhao, Erdogdu, He, Rajaraman & Leskovec 2015, "SEISMIC: A Self-Exciting 
 Popularity", KDD; kernel and constants of section 3.2, fitted to Twitter.
 """
 
-from functools import lru_cache
+from bisect import bisect_left
+from collections.abc import Sequence
 from math import ceil, exp, expm1, floor, gamma, log1p
 from math import pow as power
+from operator import mul, neg
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+"""A number for each exponential.
+
+Of numpy only what is rounded exactly, element by element: +, − and ·. They take a third of the time that lists of 44
+numbers do. Its exponentials and sums differ with the processor, so that both are Python's.
+"""
 
 FLAT_MS = 300_000
 THETA = 0.2314843
@@ -68,6 +80,36 @@ def exposure(age: float, window: float) -> float:
     return reacted(age) - (reacted_area(age) - reacted_area(age - window)) / window
 
 
+def reactions(ages: Sequence[float], followers: Sequence[int], *, window: float) -> tuple[float, float]:
+    """Return Σ n·exposure and Σ n·yet_to_react over shares, the oldest first; the window is at least a unit.
+
+    The same as with the functions above, term by term, with one power for each that the window holds and two for each
+    that lies before it. Large numbers cancel in the latter: with a window of 24 it is within 1e-8 up to 90 days.
+    """
+    old = bisect_left(ages, -1.0, key=neg)
+    behind = bisect_left(ages, -1.0 - window, key=neg)
+    exposed = to_come = 0.0
+    if old:
+        powers = list(map(mul, followers, [power(age, -THETA) for age in ages[:old]]))
+        to_come = _TAIL * sum(powers)
+        area = _TAIL_AREA * sum(map(mul, ages, powers))
+        if behind:
+            area -= _TAIL_AREA * sum(map(mul, followers, [power(age - window, 1 - THETA) for age in ages[:behind]]))
+        n, n_age = sum(followers[behind:old]), sum(map(mul, ages[behind:old], followers[behind:old]))
+        area += n * (TOTAL * window + _AREA_SHIFT) - TOTAL * n_age
+        left = bisect_left(ages, -window, key=neg)
+        for age, n in zip(ages[behind:left], followers[behind:left], strict=True):
+            area += n * FLAT_AREA * (age - window) * (age - window)
+        exposed = area / window - to_come
+    if old < len(ages):
+        young = ages[old:]
+        n_ages = list(map(mul, young, followers[old:]))
+        n_age = sum(n_ages)
+        exposed += FLAT_SHARE * (n_age - sum(map(mul, n_ages, young)) / (2 * window))
+        to_come += TOTAL * sum(followers[old:]) - FLAT_SHARE * n_age
+    return exposed, to_come
+
+
 # --- the same as a sum of exponentials --------------------------------------------------------------------------------
 #
 # From age 1 on the part that is yet to react is a power, and a power is an integral of exponentials:
@@ -87,6 +129,8 @@ _SCALE = _TAIL * _STEP / gamma(THETA)
 
 RATES = tuple(exp(k * _STEP) for k in range(_FIRST, _LAST + 1))
 WEIGHTS = tuple(_SCALE * exp(THETA * k * _STEP) for k in range(_FIRST, _LAST + 1))
+_RATES, _WEIGHTS = np.array(RATES), np.array(WEIGHTS)
+_PER_RATE = np.array([weight / rate for weight, rate in zip(WEIGHTS, RATES, strict=True)])
 
 
 def _rest(order: int) -> float:
@@ -98,17 +142,19 @@ def _rest(order: int) -> float:
 REST = (_rest(0), _rest(1), _rest(2))
 
 
-@lru_cache(maxsize=256)
-def exposure_weights(window: float) -> tuple[float, ...]:
-    """Return the weight of every exponential in `exposure`, for ages from window + 1 on.
+def exposure_weights(window: float, shrunk: Floats) -> Floats:
+    """Return the weight of every exponential in `exposure`, for ages from window + 1 on; `shrunk` is exp(−λ·window).
 
-    ∫(1 − v/window)·τλ·exp(−λ(age − v)) dv is the weight times exp(−λ(age − window)).
+    ∫(1 − v/window)·τλ·exp(−λ(age − v)) dv is the weight times exp(−λ(age − window)). With z = λ·window the weight is
+    τ·(1 − (1 + z)·e^−z)/z, by its series where that would cancel: RATES rise, so that those come first.
     """
-    return tuple(tau * rate * window * _part_of_window(rate * window) for tau, rate in zip(WEIGHTS, RATES, strict=True))
+    series = bisect_left(RATES, _SERIES_BELOW / window)
+    z = _RATES * window
+    small = z[:series]
+    weights = (_PER_RATE * (1 / window)) * (1.0 - (z + 1.0) * shrunk)
+    weights[:series] = (((small * (-1 / 30) + 1 / 8) * small - 1 / 3) * small + 1 / 2) * small * _WEIGHTS[:series]
+    return weights
 
 
-def _part_of_window(z: float) -> float:
-    """Return (1 − (1 + z)·e^−z)/z², by its series where that would cancel."""
-    if z < 0.05:
-        return 1 / 2 - z / 3 + z**2 / 8 - z**3 / 30 + z**4 / 144 - z**5 / 840
-    return (1 - (1 + z) * exp(-z)) / z**2
+_SERIES_BELOW = 0.004
+"""The series is then within z^4/70, and what is not a series within 2^−53/z²."""

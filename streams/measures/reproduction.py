@@ -1,13 +1,12 @@
-"""Tell how many further acts each act brings: per topic from its renewal, per cascade from its nodes' children."""
+"""Tell how many further acts each act of a topic brings, from how the topic renews itself."""
 
-from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.virality_rows import OffspringRow, ReproductionRow
+from schemas.virality_rows import ReproductionRow
 from streams.eventtime.windows import Chunks, require_forward, require_open
 from streams.measures.chi_square import gamma_quantile
-from streams.measures.reaction_time import FLAT_MS, reacted
+from streams.measures.reaction_time import reacted
 
 STEP_UNITS = 2
 """A step lasts ten minutes: so many units of the kernel."""
@@ -23,12 +22,6 @@ STEPS_PER_ROW = 144
 
 SERIAL_INTERVAL = tuple(reacted(STEP_UNITS * s) - reacted(STEP_UNITS * (s - 1)) for s in range(1, HORIZON_STEPS + 1))
 """w_1, w_2 …: the chance that a reaction comes between s − 1 and s steps after its cause."""
-
-MATURE_UNITS = 12
-"""A node is mature after an hour."""
-MINUTES_PER_UNIT = 5
-REACTED_WHEN_MATURE = reacted(MATURE_UNITS)
-"""What part of its children a node has by then: 0.543."""
 
 
 class ReproductionNumber(NamedTuple):
@@ -144,111 +137,3 @@ def _row_of(entries: list[tuple[int, tuple[int, int]]]) -> ReproductionRow:
         offspring=tuple(offspring for _, (offspring, _) in entries),
         roots=tuple(roots for _, (_, roots) in entries),
     )
-
-
-class MaturedReproduction(NamedTuple):
-    """The reproduction number of a cascade, and on how many nodes of at least an hour of age it rests."""
-
-    value: float
-    nodes: int
-
-
-class MaturedOffspring:
-    """The reproduction number of one cascade: children that mature nodes had within an hour, divided by Φ(1 h).
-
-        R = Σ early children / (nodes · 0.543)
-
-    over the nodes of whole minutes that ended an hour ago or earlier: each has had its hour, so that no node is younger
-    than its children need. (Children by node would not do: a tree of n nodes always has (n − 1)/n of them.) Nodes and
-    edges come in any order; what is mature is two sums, the rest waits by minute.
-
-    >>> offspring = MaturedOffspring()
-    >>> for at_ms in (0, 30_000, 90_000):
-    ...     offspring.add_node(at_ms)
-    >>> offspring.add_edge(parent_at_ms=0, child_at_ms=30_000)
-    >>> offspring.roll(3_660_000)
-    >>> reading = offspring.read()
-    >>> reading.nodes, round(reading.value, 3)
-    (2, 0.921)
-    """
-
-    __slots__ = ("_before", "_changed", "_children", "_minute_ms", "_nodes", "_open")
-
-    def __init__(self, *, unit_ms: int = FLAT_MS) -> None:
-        """Take the unit of the kernel, which a scaled season shortens."""
-        self._minute_ms = max(unit_ms // MINUTES_PER_UNIT, 1)
-        # Mature nodes and their early children, those of minutes before `_before`; then minute, nodes and children for
-        # each of the others, in the order of minutes.
-        self._nodes = self._children = self._before = 0
-        self._open = array("q")
-        self._changed = False
-
-    def add_node(self, at_ms: int) -> None:
-        """Take in a node that was seen."""
-        self._add(at_ms // self._minute_ms, 1, 0)
-
-    def add_edge(self, *, parent_at_ms: int, child_at_ms: int) -> None:
-        """Take in an edge whose two ends were seen. A child with an instant before its parent's came at once."""
-        if child_at_ms - parent_at_ms <= MATURE_UNITS * MINUTES_PER_UNIT * self._minute_ms:
-            self._add(parent_at_ms // self._minute_ms, 0, 1)
-
-    def _add(self, minute: int, nodes: int, children: int) -> None:
-        self._changed = True
-        if minute < self._before:
-            self._nodes += nodes
-            self._children += children
-            return
-        held = self._open
-        at = len(held)
-        while at and held[at - 3] > minute:
-            at -= 3
-        if at and held[at - 3] == minute:
-            at -= 3
-            held[at + 1] += nodes
-            held[at + 2] += children
-        else:
-            held[at:at] = array("q", (minute, nodes, children))
-
-    def roll(self, at_ms: int) -> None:
-        """Let nodes mature that are an hour old at an instant."""
-        before = at_ms // self._minute_ms - MATURE_UNITS * MINUTES_PER_UNIT
-        if before <= self._before:
-            return
-        self._before = before
-        held, matured = self._open, 0
-        while matured < len(held) and held[matured] < before:
-            self._nodes += held[matured + 1]
-            self._children += held[matured + 2]
-            matured += 3
-        if matured:
-            del held[:matured]
-            self._changed = True
-
-    def read(self) -> MaturedReproduction | None:
-        """Return the number, None where no node is mature."""
-        if not self._nodes:
-            return None
-        return MaturedReproduction(self._children / (self._nodes * REACTED_WHEN_MATURE), self._nodes)
-
-    def changed_rows(self) -> list[tuple[int, OffspringRow]]:
-        """Return (0, the row) if anything changed since last time; the row never expires."""
-        if not self._changed:
-            return []
-        self._changed = False
-        row = OffspringRow(
-            matured_nodes=self._nodes,
-            matured_children=self._children,
-            matured_before=self._before,
-            minutes=tuple(self._open[0::3]),
-            nodes=tuple(self._open[1::3]),
-            children=tuple(self._open[2::3]),
-        )
-        return [(0, row)]
-
-    def restore(self, rows: Iterable[OffspringRow]) -> None:
-        """Take up the row of an earlier `changed_rows`."""
-        for row in rows:
-            self._nodes, self._children, self._before = row.matured_nodes, row.matured_children, row.matured_before
-            self._open = array(
-                "q", (n for trio in zip(row.minutes, row.nodes, row.children, strict=True) for n in trio)
-            )

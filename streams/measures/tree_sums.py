@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable
+from struct import Struct
 
 from streams.measures.path_sizes import PathSizes
 
@@ -18,9 +19,10 @@ ROOT = 0
 # A node is eight numbers of 16 bits in one array, two of them the caller's mark. `_DEPTH` of a node that does not hang
 # from the root is instead the place of some ancestor: the way up to the topmost one, shortened whenever it is walked
 # (union-find).
-_PARENT, _DEPTH, _SIZE, _CHILD, _SIBLING, _FLAGS, _LOW, _HIGH = range(8)
+_SIZE, _PARENT, _DEPTH, _CHILD, _SIBLING, _FLAGS, _LOW, _HIGH = range(8)
 _WIDTH = 8
 _ATTACHED = 1 << 8
+_PACK = Struct("=8H").pack
 
 
 class TreeSums:
@@ -73,7 +75,7 @@ class TreeSums:
     def add(self, flags: int = 0, mark: int = 0) -> int:
         """Make a place that hangs from nothing, with flags (8 bits) and a mark (32 bits) of the caller; return it."""
         place = len(self._links) // _WIDTH
-        self._links.extend((NO_PLACE, place, 1, NO_PLACE, NO_PLACE, flags, mark & 0xFFFF, mark >> 16))
+        self._links.extend((1, NO_PLACE, place, NO_PLACE, NO_PLACE, flags, mark & 0xFFFF, mark >> 16))
         return place
 
     def mark(self, place: int) -> int:
@@ -111,15 +113,6 @@ class TreeSums:
         """Return whether anything hangs from a place."""
         return self._links[place * _WIDTH + _CHILD] != NO_PLACE
 
-    def children(self, place: int) -> list[int]:
-        """Return what hangs from a place, in the order of places."""
-        links, found = self._links, []
-        child = links[place * _WIDTH + _CHILD]
-        while child != NO_PLACE:
-            found.append(child)
-            child = links[child * _WIDTH + _SIBLING]
-        return sorted(found)
-
     def topmost(self, place: int) -> int:
         """Return the place above a waiting one that hangs from nothing, halving the way that leads there."""
         links = self._links
@@ -132,20 +125,36 @@ class TreeSums:
     # --- growing ------------------------------------------------------------------------------------------------------
 
     def add_leaf(self, parent: int, flags: int = 0, mark: int = 0) -> int:
-        """Make a place that hangs from an attached one, and return it: `add` and `hang` in one, for what is common."""
+        """Make a place that hangs from an attached one, and return it: `add` and `hang` in one, for what is common.
+
+        Below a parent that waits nothing is made; that is NO_PLACE.
+        """
         links = self._links
-        place = len(links) // _WIDTH
         above = parent * _WIDTH
+        if links[above + _FLAGS] < _ATTACHED:
+            return NO_PLACE
+        place = len(links) // _WIDTH
         depth = links[above + _DEPTH] + 1
-        links.extend((parent, depth, 1, NO_PLACE, links[above + _CHILD], flags | _ATTACHED, mark & 0xFFFF, mark >> 16))
+        links.frombytes(
+            _PACK(1, parent, depth, NO_PLACE, links[above + _CHILD], flags | _ATTACHED, mark & 0xFFFF, mark >> 16)
+        )
         links[above + _CHILD] = place
         self._sum_depth += depth
         self._sum_squares += 1
-        self._count_depth(depth)
         if self._paths is not None:
             self._paths.add(place, parent=parent, size=1)
-        self._raise_sizes(parent, by=1)
-        self._grow(1)
+            self._raise_sizes(parent, by=1)
+        elif parent != ROOT:
+            self._raise_sizes(parent, by=1)
+        levels = self._levels
+        if levels is None or depth == len(levels):
+            self._count_depth(depth)
+            self._grow(1)
+            return place
+        self.nodes += 1
+        breadth = levels[depth] = levels[depth] + 1
+        if breadth > self._breadth:
+            self._breadth = breadth
         return place
 
     def hang(self, place: int, *, parent: int) -> list[int]:
@@ -262,14 +271,16 @@ class TreeSums:
             # The root is on the way too; its size, that of the tree, belongs to no edge.
             self._sum_squares += 2 * by * (total - self.nodes) + by * by * (count - 1)
             return
-        links, squares = self._links, 0
-        while place != ROOT:
-            at = place * _WIDTH
-            size = links[at + _SIZE]
-            squares += (2 * size + by) * by
-            links[at + _SIZE] = size + by
-            place = links[at + _PARENT]
-        self._sum_squares += squares
+        links, total = self._links, 0
+        count = links[place * _WIDTH + _DEPTH]
+        while place:
+            # The size is the first of a place's numbers, its parent the second.
+            at = place * 8
+            size = links[at]
+            total += size
+            links[at] = size + by
+            place = links[at + 1]
+        self._sum_squares += 2 * by * total + by * by * count
 
     def _use_paths(self) -> None:
         links = self._links
@@ -297,10 +308,41 @@ class TreeSums:
                 links[place * width + _DEPTH] = parent
         return self.attach_root()
 
-    def hang_nowhere(self, place: int) -> list[int]:
-        """Take a place off what it hangs from, attached or not, at the cost of `replant`."""
-        self._links[place * _WIDTH + _PARENT] = NO_PLACE
-        return self.replant()
+    def hang_nowhere(self, place: int) -> None:
+        """Take a place off what it hangs from, attached or not, with all that is below it.
+
+        O(places below it and beside it) below the root of a tree that is not deep; elsewhere the cost of `replant`.
+        """
+        links = self._links
+        if self._paths is not None or links[place * _WIDTH + _PARENT] != ROOT:
+            links[place * _WIDTH + _PARENT] = NO_PLACE
+            self.replant()
+            return
+        self.cut(place)
+        nodes = [place]
+        for node in nodes:
+            self._leave(node)
+            child = links[node * _WIDTH + _CHILD]
+            while child != NO_PLACE:
+                nodes.append(child)
+                child = links[child * _WIDTH + _SIBLING]
+        links[place * _WIDTH + _DEPTH] = place
+        self.nodes -= len(nodes)
+        if (levels := self._levels) is not None:
+            while not levels[-1]:
+                levels.pop()
+            self._breadth = max(levels)
+
+    def _leave(self, node: int) -> None:
+        """Note that an attached node waits again, below its parent: `_enter` turned around."""
+        links, at = self._links, node * _WIDTH
+        depth, size = links[at + _DEPTH], links[at + _SIZE]
+        self._sum_depth -= depth
+        self._sum_squares -= size * size
+        if self._levels is not None:
+            self._levels[depth] -= 1
+        links[at + _SIZE], links[at + _DEPTH] = 1, links[at + _PARENT]
+        links[at + _FLAGS] &= 0xFF
 
     # --- asking and remembering ---------------------------------------------------------------------------------------
 
@@ -332,5 +374,5 @@ class TreeSums:
         """Take up the places of earlier `parents`, `flags` and `marks`; return those that hang from the root."""
         self._links = array("H")
         for parent, flag, mark in zip(parents, flags, marks, strict=True):
-            self._links.extend((parent, 0, 1, NO_PLACE, NO_PLACE, flag, mark & 0xFFFF, mark >> 16))
+            self._links.extend((1, parent, 0, NO_PLACE, NO_PLACE, flag, mark & 0xFFFF, mark >> 16))
         return self.replant()

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.attributed import BEGINNING, AttributedSignal, Position
+from schemas.attributed import BEGINNING, AttributedItem, AttributedSignal, Position
 from schemas.rejection import Late, Place, Rejection
-from schemas.rows import ConversationRow, NodesRow, RecentIdsRow, SourceClockRow
+from schemas.rows import RecentIdsRow, SourceClockRow
 from schemas.signal import FLAG_FUTURE, KINDS, Heartbeat, Signal, conversation_of
 from streams.attribution.conversations import Conversations
 from streams.attribution.duplicates import RecentIds
@@ -43,11 +43,14 @@ class Arrival(NamedTuple):
 
 
 class Attributed(NamedTuple):
-    """What one advance told: items with `after` < stamp <= `upto` in stamp order, and what did not get in."""
+    """What one advance told: items with `after` < stamp <= `upto` in stamp order, and what did not get in.
+
+    Items are signals that touch a topic, and how cascades stood at the ticks that were passed.
+    """
 
     after: Position
     upto: Position
-    items: list[AttributedSignal]
+    items: list[AttributedItem]
     rejections: list[Rejection]
     late: list[Late]
 
@@ -79,6 +82,11 @@ class AttributeStep:
         """The position up to which everything was applied."""
         return self._frontier
 
+    @property
+    def conversations(self) -> Conversations:
+        """The conversations of the partition."""
+        return self._conversations
+
     def __len__(self) -> int:
         """Return how many signals are held back."""
         return len(self._buffer)
@@ -108,8 +116,20 @@ class AttributeStep:
         after = self._frontier
         upto = max(after, (self.clock.watermark_ms, ""))
         self._frontier = upto
-        items = [item for signal in self._buffer.release(upto) if (item := self._apply(signal)) is not None]
-        return Attributed(after, upto, items, rejections, late)
+        return Attributed(after, upto, self._apply_up_to(upto), rejections, late)
+
+    def _apply_up_to(self, upto: Position) -> list[AttributedItem]:
+        """Apply what is held back up to a position, with the ticks of cascades in between."""
+        items: list[AttributedItem] = []
+        conversations = self._conversations
+        for signal in self._buffer.release(upto):
+            if signal.at >= conversations.due_ms:
+                items += conversations.tick(signal.at)
+            item = self._apply(signal)
+            if item is not None:
+                items.append(item)
+        items += conversations.tick(upto[0])
+        return items
 
     def _take(self, signal: Signal, arrival: Arrival, late: list[Late]) -> None:
         """Hold an arrived signal back, or set it aside as late or as applied before the restart."""
@@ -149,8 +169,8 @@ class AttributeStep:
         self.ledger.applied += 1
         if signal.tags:
             signal.tags = normalize_tags(signal.tags)[0]
-        told = self._conversations.apply(signal, root=root, own=own, matcher=matcher)
-        if told is None or signal.op != "create":
+        links = self._conversations.apply(signal, root=root, own=own, matcher=matcher, registry=self.registry)
+        if links is None or signal.op != "create":
             return None
         self.ledger.on_topic += 1
         return AttributedSignal(
@@ -160,11 +180,9 @@ class AttributeStep:
             kind=_KIND_INDEX[signal.kind],
             network=signal.network,
             root=root,
-            links=told.links,
+            links=links,
             tags=signal.tags,
             followers=signal.followers,
-            cascade_size=told.size,
-            cascade_depth=told.depth,
         )
 
     def _place(self, arrival: Arrival) -> Place:
@@ -180,28 +198,23 @@ class AttributeStep:
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the rows that changed since the last call, None for those that ended."""
-        for key, row in self._conversations.changed_rows():
-            yield key, None if row is None else msgspec.msgpack.encode(row)
+        yield from self._conversations.changed_rows()
         for name, ids in self._recent.changed_rows():
             yield f"r|{name}", None if ids is None else msgspec.msgpack.encode(ids)
 
     def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
-        heads: list[tuple[str, ConversationRow]] = []
-        nodes: list[tuple[str, int, NodesRow]] = []
+        conversations: list[tuple[str, bytes]] = []
         recent: list[tuple[str, RecentIdsRow]] = []
         for key, value in rows:
             prefix, _, rest = key.partition("|")
-            if prefix == "c":
-                heads.append((rest, msgspec.msgpack.decode(value, type=ConversationRow)))
-            elif prefix == "n":
-                chunk, _, root = rest.partition("|")
-                nodes.append((root, int(chunk), msgspec.msgpack.decode(value, type=NodesRow)))
+            if prefix in ("c", "n", "s", "p"):
+                conversations.append((key, value))
             elif prefix == "r":
                 recent.append((rest, msgspec.msgpack.decode(value, type=RecentIdsRow)))
             else:
-                raise ValueError(f"expected a row of the step {NAME} (c|, n|, r|), got the key {key!r}")
-        self._conversations.restore(heads, nodes)
+                raise ValueError(f"expected a row of the step {NAME} (c|, n|, s|, p|, r|), got the key {key!r}")
+        self._conversations.restore(conversations, frontier_ms=frontier[0])
         self._recent.restore(recent)
         self.clock.restore(msgspec.msgpack.decode(context, type=SourceClockRow))
         self._next_offset, self._frontier = offset, frontier

@@ -5,18 +5,22 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.attributed import AttributedPacket, AttributedSignal, Position
-from schemas.contribution import Contribution
+from schemas.attributed import AttributedItem, AttributedPacket, AttributedSignal, Position
+from schemas.cascade import CascadeContribution, CascadeReading
+from schemas.contribution import Contribution, ContributionItem
 from schemas.measure_rows import ActorCapRow
 from schemas.rules import Rules
+from schemas.virality_rows import AuthorRow
 from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
 from streams.measures.engagement import ActorCap, Weights, weights_of
+from streams.steps.authors import Authors
 from streams.steps.topic import hour_ms_of
 
 NAME = "follow"
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.decode
 
 
 class Contributed(NamedTuple):
@@ -24,20 +28,22 @@ class Contributed(NamedTuple):
 
     after: Position
     upto: Position
-    items: list[Contribution]
+    items: list[ContributionItem]
 
 
 class FollowStep:
     """The actors of one partition, fed with packets in the order of their offsets.
 
-    Every actor's signals on all topics pass here, so what one actor may count within an hour is decided here.
+    Every actor's signals on all topics pass here, so what one actor may count within an hour is decided here; and the
+    readings of the cascades that it began, which are compared with one another.
     """
 
     def __init__(self, registry: Registry, *, origins: int) -> None:
         self.registry = registry
         self.applied = 0
-        self._inlet: PacketInlet[AttributedSignal] = PacketInlet(origins=origins)
+        self._inlet: PacketInlet[AttributedItem] = PacketInlet(origins=origins)
         self._cap = ActorCap()
+        self._authors = Authors()
         self._weights: dict[str, tuple[Rules, Weights]] = {}
 
     @property
@@ -58,34 +64,49 @@ class FollowStep:
         """Take a batch of packets and tell what the signals in their final order contribute."""
         after = self._inlet.position
         released = self._inlet.take(packets, next_offset=next_offset)
-        self.applied += len(released)
-        items: list[Contribution] = []
-        for signal in released:
-            for link in signal.links:
-                units = self._cap.units(
+        items: list[ContributionItem] = []
+        for item in released:
+            if isinstance(item, CascadeReading):
+                items += self._pass_on(item)
+            else:
+                self.applied += 1
+                items += self._contribute(item)
+        at_ms = self._inlet.position[0]
+        self._cap.expire(at_ms)
+        self._authors.expire(at_ms)
+        return Contributed(after, self._inlet.position, items)
+
+    def _contribute(self, signal: AttributedSignal) -> list[Contribution]:
+        """Return what a signal adds to each of its topics."""
+        return [
+            Contribution(
+                signal.at,
+                signal.id,
+                link.topic,
+                signal.actor,
+                signal.kind,
+                link.lineage,
+                self._cap.units(
                     actor=signal.actor,
                     topic=link.topic,
                     kind=signal.kind,
                     at_ms=signal.at,
                     weights=self._weights_of(link.topic, signal.at),
-                )
-                items.append(
-                    Contribution(
-                        signal.at,
-                        signal.id,
-                        link.topic,
-                        signal.actor,
-                        signal.kind,
-                        link.lineage,
-                        units,
-                        signal.root,
-                        signal.network,
-                        signal.cascade_size,
-                        signal.cascade_depth,
-                    )
-                )
-        self._cap.expire(self._inlet.position[0])
-        return Contributed(after, self._inlet.position, items)
+                ),
+                signal.root,
+                signal.network,
+            )
+            for link in signal.links
+        ]
+
+    def _pass_on(self, reading: CascadeReading) -> list[CascadeContribution]:
+        """Return a reading for each of its topics, with what is known of the author's other roots there."""
+        return [
+            CascadeContribution(
+                reading.at, reading.id, reading.root, topic, reading, self._authors.score(reading, topic)
+            )
+            for topic in reading.topics
+        ]
 
     def _weights_of(self, topic: str, at_ms: int) -> Weights:
         """Return the weights and the cap of a topic's rules, made once for as long as these stay the same."""
@@ -101,13 +122,22 @@ class FollowStep:
         return self._inlet.resume()
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield the rows that changed since the last call, None for those that ended: `u|actor`."""
+        """Yield the rows that changed since the last call, None for those that ended: `u|actor`, `v|…|actor`."""
         for actor, row in self._cap.changed_rows():
             yield f"u|{actor}", None if row is None else _encode(row)
+        for name, author in self._authors.changed_rows():
+            yield f"v|{name}", None if author is None else _encode(author)
 
     def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
-        self._cap.restore(
-            (name.partition("|")[2], msgspec.msgpack.decode(value, type=ActorCapRow)) for name, value in rows
-        )
+        spent: list[tuple[str, ActorCapRow]] = []
+        authors: list[AuthorRow] = []
+        for key, value in rows:
+            prefix, _, rest = key.partition("|")
+            if prefix == "u":
+                spent.append((rest, _decode(value, type=ActorCapRow)))
+            else:
+                authors.append(_decode(value, type=AuthorRow))
+        self._cap.restore(spent)
+        self._authors.restore(authors)
         self._inlet.restore(offset=offset, frontier=frontier, context=context)

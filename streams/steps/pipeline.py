@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.alert import Alert
-from schemas.attributed import AttributedPacket
+from schemas.attributed import PACKET_VERSION, AttributedPacket
+from schemas.cascade import CascadeVitals
 from schemas.contribution import ContributionPacket
 from schemas.rejection import Late, Rejection
 from schemas.vitals import Vitals
@@ -19,6 +20,7 @@ class Outcome(NamedTuple):
     """What one advance brought, everything in stamp order; alerts with the tick (epoch ms) that raised them."""
 
     vitals: list[Vitals]
+    cascades: list[CascadeVitals]
     alerts: list[tuple[int, Alert]]
     rejections: list[Rejection]
     late: list[Late]
@@ -46,8 +48,8 @@ class Pipeline:
     def advance(self, arrivals: Sequence[Arrival], *, next_offset: int) -> Outcome:
         """Take a batch of records of the log through all three steps."""
         told = self.attribute.advance(arrivals, next_offset=next_offset)
-        attributed = AttributedPacket(1, 0, told.after, told.upto, tuple(told.items))
+        attributed = AttributedPacket(PACKET_VERSION, 0, told.after, told.upto, tuple(told.items))
         added = self.follow.advance([(0, attributed)], next_offset=next_offset)
-        contributions = ContributionPacket(1, 0, added.after, added.upto, tuple(added.items))
+        contributions = ContributionPacket(PACKET_VERSION, 0, added.after, added.upto, tuple(added.items))
         seen = self.watch.advance([(0, contributions)], next_offset=next_offset)
-        return Outcome(seen.vitals, seen.alerts, told.rejections, told.late)
+        return Outcome(seen.vitals, seen.cascades, seen.alerts, told.rejections, told.late)

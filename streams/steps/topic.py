@@ -1,19 +1,20 @@
 """One topic: its open pane, its rolling measures and its lifecycle, judged at every tick."""
 
 from collections.abc import Iterable, Iterator
-from heapq import nsmallest
 from typing import NamedTuple
 
 import msgspec
 
-from schemas.alert import Alert, CascadeEvidence
+from schemas.alert import Alert
 from schemas.attributed import LINEAGES
+from schemas.cascade import CascadeContribution, CascadeVitals
 from schemas.contribution import Contribution
 from schemas.lifecycle_rows import LifecycleRow
 from schemas.measure_rows import AudienceRow, BaselineRow, ConcentrationRow, CountsRow
-from schemas.rows import OpenPaneRow, TopicCascadesRow, TopicRow
+from schemas.rows import OpenPaneRow, TopicRow
 from schemas.rules import HOUR_MS, Rules
 from schemas.signal import KINDS
+from schemas.virality_rows import ReproductionRow
 from schemas.vitals import WINDOWS, Measures, Vitals, WindowVitals
 from streams.eventtime.windows import RollingCounts
 from streams.lifecycle.conditions import Reading, rounded
@@ -24,6 +25,9 @@ from streams.measures.baseline import Baseline, BaselineReading
 from streams.measures.concentration import Concentration
 from streams.measures.endogenous import endogenous_share, outgrowth_ratio
 from streams.measures.growth import Growth, doubling_time
+from streams.measures.reaction_time import FLAT_MS
+from streams.measures.reproduction import STEP_UNITS, Reproduction
+from streams.steps.cascades import TopicCascades
 from streams.steps.pane import LINEAGE_AT, UNITS_AT, WIDTH, OpenPane
 
 WINDOW_MINUTES = {"5m": 5, "1h": 60, "24h": 24 * 60, "7d": 7 * 24 * 60}
@@ -35,10 +39,8 @@ COUNT_MINUTES = {
     **{f"{hours}h": hours * 60 for growth_hours in GROWTH_HOURS for hours in (growth_hours, 2 * growth_hours)},
 }
 
-CASCADES_MAX = 120
-"""Cascades remembered as evidence: roots have up to 512 bytes, and a row is at most 64 KiB."""
-CASCADES_KEPT = 60
-CASCADES_TOLD = 5
+POST, OFFSPRING = KINDS.index("post"), tuple(KINDS.index(kind) for kind in ("reply", "quote", "share"))
+"""What begins a cascade, and what comes from something else: the kinds that reproduction counts."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
@@ -95,8 +97,11 @@ class Topic:
         self.next_tick_ms: int | None = None
         self._first_pane = first_pane
         self._pane = OpenPane()
-        self._cascades: dict[str, tuple[int, int, int]] = {}
-        self._cascades_changed = False
+        self._cascades = TopicCascades(brand=self.brand, topic=self.name)
+        self._reproduction = Reproduction()
+        self._step_ms = max(1, STEP_UNITS * FLAT_MS * hour_ms // HOUR_MS)
+        # The most signals of an hour since the topic slept, and the tick at which that was.
+        self._peak = self._peak_at_ms = 0
         self._lengths = {
             name: panes_of(minutes, pane_ms=pane_ms, hour_ms=hour_ms) for name, minutes in COUNT_MINUTES.items()
         }
@@ -124,10 +129,14 @@ class Topic:
         if self._pane.is_crowded:
             self._show_actors(at_ms // self.pane_ms)
             self._pane.thin_out()
-        self._cascades[contribution.root] = (contribution.cascade_size, contribution.cascade_depth, at_ms)
-        self._cascades_changed = True
-        if len(self._cascades) > CASCADES_MAX:
-            self._keep_largest_cascades(at_ms)
+
+    def take(self, told: CascadeContribution, rules: Rules) -> CascadeVitals | None:
+        """Take note of how a cascade stands, and return what there is to tell of it."""
+        self._use(rules)
+        vitals = self._cascades.take(told, self._scaled)
+        if self.next_tick_ms is None and self._cascades.viral.needs_ticks:
+            self._wake(told.at)
+        return vitals
 
     def _wake(self, at_ms: int) -> None:
         pane = at_ms // self.pane_ms
@@ -147,13 +156,10 @@ class Topic:
             self._show_actors(pane)
             self._concentration.add(pane, self._pane.counts())
             self._counts.add(pane, self._pane.vector)
+            kinds = self._pane.vector
+            step = pane * self.pane_ms // self._step_ms
+            self._reproduction.add(step, offspring=sum(kinds[kind] for kind in OFFSPRING), roots=kinds[POST])
             self._pane.clear()
-
-    def _keep_largest_cascades(self, at_ms: int) -> None:
-        since_ms = at_ms - self.day_ms
-        live = [(root, found) for root, found in self._cascades.items() if found[2] >= since_ms]
-        live.sort(key=lambda entry: (-entry[1][0], entry[0]))
-        self._cascades = dict(live[:CASCADES_KEPT])
 
     def tick(self, rules: Rules) -> Tick:
         """Close the pane that ends at `next_tick_ms`, judge the topic, and set the next tick."""
@@ -165,15 +171,18 @@ class Topic:
         self._counts.roll(end)
         for measure in (self._audience, self._endogenous_audience, self._seeded_audience, self._concentration):
             measure.roll(end)
-        reading = self._read(at_ms, end)
-        alerts = self._lifecycle.judge(reading, self._scaled, self._hash)
+        self._reproduction.roll(at_ms // self._step_ms)
+        reading = self._read(at_ms)
+        alerts = self._cascades.viral.judge(reading, self._scaled, self._hash)
+        alerts += self._lifecycle.judge(reading, self._scaled, self._hash)
         told = (self._lifecycle.state, reading.windows, reading.measures)
         changed = told != self._told
         self._told = told
         # The longer windows of the audience end up to four panes after the others.
         is_empty = self._counts.is_empty() and self._audience.is_empty()
-        if is_empty and not self._lifecycle.needs_ticks:
+        if is_empty and not (self._lifecycle.needs_ticks or self._cascades.viral.needs_ticks):
             self.next_tick_ms = None
+            self._peak = self._peak_at_ms = 0
         else:
             self.next_tick_ms = at_ms + self.pane_ms
         return Tick(self._vitals(at_ms, reading) if changed else None, alerts)
@@ -194,13 +203,13 @@ class Topic:
             flags=reading.flags,
         )
 
-    def _read(self, at_ms: int, end: int) -> Reading:
+    def _read(self, at_ms: int) -> Reading:
         windows = {name: self._window(name) for name in WINDOWS}
         return Reading(
             at_ms=at_ms,
             windows=windows,
             measures=self._measures(at_ms, windows["24h"].actors),
-            cascades=self._largest_cascades(at_ms),
+            cascades=self._cascades.largest(since_ms=at_ms - self.day_ms),
             day_ms=self.day_ms,
         )
 
@@ -240,6 +249,8 @@ class Topic:
         share = endogenous_share(n_endo=adopted + wild, n_seed=seeded)
         growth = self._growth(at_ms // self.pane_ms)
         baseline = self._observed(at_ms, actors)
+        reproduction = self._reproduction.read()
+        velocity, acceleration = self._velocity(at_ms)
         return Measures(
             outgrowth_ratio=rounded(ratio.value),
             outgrowth_ratio_low=rounded(ratio.low),
@@ -251,7 +262,23 @@ class Topic:
             baseline_expected=rounded(baseline.expected),
             baseline_z=rounded(baseline.z),
             doubling_time_s=rounded(growth.doubling_time_s) if growth else None,
+            reproduction_number=rounded(reproduction.value) if reproduction else None,
+            reproduction_low=rounded(reproduction.low) if reproduction else None,
+            reproduction_high=rounded(reproduction.high) if reproduction else None,
+            velocity=velocity,
+            acceleration=acceleration,
+            peak_velocity=rounded(self._peak * HOUR_MS / self.hour_ms),
+            peak_at=self._peak_at_ms or None,
         )
+
+    def _velocity(self, at_ms: int) -> tuple[float | None, float | None]:
+        """Return the signals an hour, over the last one, and how that has changed since the hour before."""
+        recent = sum(self._counts.total("1h")[:LINEAGE_AT])
+        before = sum(self._counts.total("2h")[:LINEAGE_AT]) - recent
+        if recent > self._peak:
+            self._peak, self._peak_at_ms = recent, at_ms
+        hours = self.hour_ms / HOUR_MS
+        return rounded(recent / hours), rounded((recent - before) / hours**2)
 
     def _growth(self, end: int) -> Growth | None:
         """Compare the last day with the day before; shorter spans while the topic is not two days old."""
@@ -281,17 +308,6 @@ class Topic:
             self._baseline.observe(hour=hour, count=actors, firing=self._lifecycle.state not in ("dormant", "seeded"))
         return reading
 
-    def _largest_cascades(self, at_ms: int) -> tuple[CascadeEvidence, ...]:
-        since_ms = at_ms - self.day_ms
-        live = [
-            (-size, root, depth)
-            for root, (size, depth, last_ms) in self._cascades.items()
-            if last_ms >= since_ms and size > 1
-        ]
-        return tuple(
-            CascadeEvidence(root=root, size=-size, depth=depth) for size, root, depth in nsmallest(CASCADES_TOLD, live)
-        )
-
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the rows that changed since the last call; only for a topic that was added to or ticked since."""
         key = self.key
@@ -299,12 +315,13 @@ class Topic:
         if self._pane.has_changed:
             self._pane.has_changed = False
             yield f"o|{key}", _encode(self._pane.row())
-        if self._cascades_changed:
-            self._cascades_changed = False
-            yield f"k|{key}", _encode(TopicCascadesRow(cascades=self._cascades))
+        for name, value in self._cascades.changed_rows():
+            yield f"{name}|{key}", value
         for prefix, measure in self._chunked():
             for chunk, row in measure.changed_rows():
                 yield f"{prefix}|{chunk}|{key}", None if row is None else _encode(row)
+        for chunk, steps in self._reproduction.changed_rows():
+            yield f"r|{chunk}|{key}", None if steps is None else _encode(steps)
 
     def _chunked(self) -> tuple[tuple[str, RollingCounts | Audience | Concentration | Baseline], ...]:
         return (
@@ -326,6 +343,8 @@ class Topic:
             lifecycle=self._lifecycle.row(),
             told=told,
             hour_ms=self.hour_ms,
+            peak=self._peak,
+            peak_at_ms=self._peak_at_ms,
         )
 
     @classmethod
@@ -341,7 +360,12 @@ class Topic:
         topic.next_tick_ms = head.next_tick_ms or None
         topic._told = _decode(head.told, type=_Told) if head.told else None
         topic._pane.restore(_decode(by_prefix["o"][0], type=OpenPaneRow))
-        topic._cascades = _decode(by_prefix["k"][0], type=TopicCascadesRow).cascades
+        topic._peak, topic._peak_at_ms = head.peak, head.peak_at_ms
+        topic._cascades.restore(
+            largest=by_prefix.get("k", ()), watched=by_prefix.get("v", ()), histories=by_prefix.get("h", ())
+        )
+        steps = [_decode(row, type=ReproductionRow) for row in by_prefix.get("r", ())]
+        topic._reproduction.restore(steps, head.end * head.pane_ms // topic._step_ms)
         topic._baseline.restore([_decode(row, type=BaselineRow) for row in by_prefix.get("b", ())])
         # Before the first tick there can be an audience already: that of a crowded open pane.
         topic._counts.restore([_decode(row, type=CountsRow) for row in by_prefix.get("w", ())], head.end)

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from schemas.alert import Alert
 from schemas.attributed import Position
-from schemas.contribution import Contribution, ContributionPacket
+from schemas.cascade import CascadeContribution, CascadeVitals
+from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
@@ -16,9 +17,10 @@ NAME = "watch"
 
 
 class Seen(NamedTuple):
-    """What one advance told, by tick and topic: vitals where something changed, alerts with the tick (epoch ms)."""
+    """What one advance told, by tick: vitals of topics and cascades that changed, alerts with the tick (epoch ms)."""
 
     vitals: list[Vitals]
+    cascades: list[CascadeVitals]
     alerts: list[tuple[int, Alert]]
 
 
@@ -28,7 +30,7 @@ class WatchStep:
     def __init__(self, registry: Registry, *, origins: int) -> None:
         self.registry = registry
         self.applied = 0
-        self._inlet: PacketInlet[Contribution] = PacketInlet(origins=origins)
+        self._inlet: PacketInlet[ContributionItem] = PacketInlet(origins=origins)
         self._topics: dict[str, Topic] = {}
         self._awake: set[str] = set()
         # No awake topic has a tick before this one (epoch ms).
@@ -52,13 +54,12 @@ class WatchStep:
     def advance(self, packets: Sequence[tuple[int, ContributionPacket]], *, next_offset: int) -> Seen:
         """Take a batch of packets, apply what is in its final order, and judge every tick that was passed."""
         released = self._inlet.take(packets, next_offset=next_offset)
-        self.applied += len(released)
-        by_topic: dict[str, list[Contribution]] = {}
-        for contribution in released:
-            by_topic.setdefault(contribution.topic, []).append(contribution)
+        by_topic: dict[str, list[ContributionItem]] = {}
+        for item in released:
+            by_topic.setdefault(item.topic, []).append(item)
         # Topics do not touch each other, so each is taken through the whole batch by itself.
         frontier_ms = self._inlet.position[0]
-        seen = Seen([], [])
+        seen = Seen([], [], [])
         is_due = frontier_ms >= self._due_ms
         for key in sorted(self._awake | by_topic.keys() if is_due else by_topic):
             topic = self._topics.get(key)
@@ -74,6 +75,7 @@ class WatchStep:
             ticks_ms = [self._topics[key].next_tick_ms or 0 for key in self._awake]
             self._due_ms = min(ticks_ms, default=0)
         seen.vitals.sort(key=_vitals_place)
+        seen.cascades.sort(key=_cascade_place)
         seen.alerts.sort(key=_alert_place)
         return seen
 
@@ -81,14 +83,20 @@ class WatchStep:
         rules = self.registry.rules(key, at_ms)
         return Topic(key, pane_ms=scaled(rules).tick_ms, hour_ms=hour_ms_of(rules))
 
-    def _take(self, topic: Topic, contributions: Sequence[Contribution], frontier_ms: int, seen: Seen) -> None:
-        """Apply a topic's contributions with the ticks between and behind them."""
+    def _take(self, topic: Topic, items: Sequence[ContributionItem], frontier_ms: int, seen: Seen) -> None:
+        """Apply what came to a topic, with the ticks between and behind."""
         tick_ms = topic.next_tick_ms
-        changed = bool(contributions)
-        for contribution in contributions:
-            while tick_ms is not None and contribution.at >= tick_ms:
+        changed = bool(items)
+        for item in items:
+            while tick_ms is not None and item.at >= tick_ms:
                 tick_ms = self._tick(topic, tick_ms, seen)
-            topic.add(contribution)
+            if isinstance(item, CascadeContribution):
+                vitals = topic.take(item, self.registry.rules(topic.key, item.at))
+                if vitals is not None:
+                    seen.cascades.append(vitals)
+            else:
+                self.applied += 1
+                topic.add(item)
             if tick_ms is None:
                 tick_ms = topic.next_tick_ms
         while tick_ms is not None and tick_ms <= frontier_ms:
@@ -129,6 +137,10 @@ class WatchStep:
 
 def _vitals_place(vitals: Vitals) -> tuple[int, str, str]:
     return vitals.at, vitals.brand, vitals.topic
+
+
+def _cascade_place(vitals: CascadeVitals) -> tuple[int, str, str, str]:
+    return vitals.at, vitals.root, vitals.brand, vitals.topic
 
 
 def _alert_place(raised: tuple[int, Alert]) -> tuple[int, str, str]:

@@ -22,7 +22,7 @@ from agents.packing import (
     unpack_contributions,
     unpacked,
 )
-from schemas.attributed import BEGINNING, AttributedPacket, AttributedSignal, Position, TopicLink
+from schemas.attributed import BEGINNING, PACKET_VERSION, AttributedPacket, AttributedSignal, Position, TopicLink
 from schemas.contribution import Contribution
 from streams.networks.native import ID_BYTES_MAX, TAGS_MAX
 
@@ -41,14 +41,12 @@ def signal(at: int, signal_id: str, actor: str = "a") -> AttributedSignal:
         links=(TopicLink("cern/higgs", 2, 3),),
         tags=("higgs",),
         followers=7,
-        cascade_size=4,
-        cascade_depth=2,
     )
 
 
 def contribution(at: int, signal_id: str, topic: str) -> Contribution:
     """Make a contribution."""
-    return Contribution(at, signal_id, topic, "a", 1, 2, 1000, "r", "t", 4, 2)
+    return Contribution(at, signal_id, topic, "a", 1, 2, 1000, "r", "t")
 
 
 def pack(items: list[AttributedSignal], *, after: Position = BEGINNING, upto: Position = (10**6, "")) -> list[Outgoing]:
@@ -189,7 +187,7 @@ def test_actors_of_one_shard_stay_together_at_every_number_of_partitions(actor: 
     assert 0 <= topic_partition(actor, partitions=partitions) < partitions
 
 
-def raw_packet(version: object = 1, origin: object = 0, items: object = ()) -> bytes:
+def raw_packet(version: object = PACKET_VERSION, origin: object = 0, items: object = ()) -> bytes:
     """Encode what looks like a packet."""
     return msgspec.msgpack.encode((version, origin, (0, ""), (1, ""), items))
 
@@ -216,13 +214,13 @@ def test_what_is_no_packet_says_so(value: bytes, text: str) -> None:
 
 
 @pytest.mark.parametrize("unpack", [unpack_attributed, unpack_contributions])
-@pytest.mark.parametrize("value", [raw_packet(version=2), raw_packet(version=2, items={"another": "shape"})])
+@pytest.mark.parametrize("value", [raw_packet(version=1), raw_packet(version=1, items={"another": "shape"})])
 def test_a_packet_of_another_release_is_not_passed_over(unpack: Callable[..., object], value: bytes) -> None:
     """It holds signals: to leave it out would lose them."""
     with pytest.raises(PacketVersionError) as caught:
         unpack(value, origins=3)
 
-    assert str(caught.value) == "expected a packet of version 1, got version 2; run the release that wrote it"
+    assert str(caught.value) == "expected a packet of version 2, got version 1; run the release that wrote it"
 
 
 def test_what_is_no_packet_is_refused_and_the_rest_is_read() -> None:

@@ -42,12 +42,10 @@ def records(items: list[Contribution], *, upto_ms: int) -> list[Record]:
 
 def outgrowing() -> list[Contribution]:
     """Let a brand seed once and a community answer, more each minute, for four hours."""
-    items = [Contribution(AT_MS, "seed", "cern/higgs", "brand", 0, BRAND, 1_000, "seed", "t", 1, 0)]
+    items = [Contribution(AT_MS, "seed", "cern/higgs", "brand", 0, BRAND, 1_000, "seed", "t")]
     for number in range(4 * 60 * 10):
         at_ms = AT_MS + MINUTE_MS + number * 6_000
-        items.append(
-            Contribution(at_ms, f"s{number:05}", "cern/higgs", f"a{number}", 2, ADOPTED, 1_000, "seed", "t", 1, 0)
-        )
+        items.append(Contribution(at_ms, f"s{number:05}", "cern/higgs", f"a{number}", 2, ADOPTED, 1_000, "seed", "t"))
     return items
 
 

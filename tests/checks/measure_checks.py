@@ -25,6 +25,7 @@ from schemas.rules import EngagementRules
 from schemas.signal import KINDS
 from streams.measures.baseline import Baseline
 from streams.measures.engagement import ActorCap, weights_of
+from tests.checks.drift_drivers import DRIFT_DRIVERS
 from tests.checks.virality_drivers import VIRALITY_DRIVERS
 
 Run = list[Any]
@@ -223,7 +224,12 @@ class _CapRun:
         return self.cap.changed_rows()
 
 
-DRIVERS: dict[type, Driver] = {Baseline: BaselineDriver(), ActorCap: ActorCapDriver(), **VIRALITY_DRIVERS}
+DRIVERS: dict[type, Driver] = {
+    Baseline: BaselineDriver(),
+    ActorCap: ActorCapDriver(),
+    **VIRALITY_DRIVERS,
+    **DRIFT_DRIVERS,
+}
 
 
 def argument_type(function: Any, position: int) -> Any:

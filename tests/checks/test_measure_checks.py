@@ -26,7 +26,7 @@ def test_measures_are_found_by_walking_the_package() -> None:
     """A new measure is held to the promises without being named anywhere."""
     found = {kind.__name__ for kind in find_measures()}
 
-    assert {"Audience", "Concentration", "Baseline", "ActorCap"} <= found
+    assert {"Audience", "Concentration", "Baseline", "ActorCap", "TagActors"} <= found
 
 
 def test_measure_of_unknown_shape_without_driver_is_refused() -> None:

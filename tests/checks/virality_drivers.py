@@ -10,7 +10,6 @@ from hypothesis.strategies import SearchStrategy
 from schemas.virality_rows import (
     CascadeNodesRow,
     HistogramRow,
-    OffspringRow,
     OverperformanceRow,
     ReproductionRow,
     SharesRow,
@@ -19,7 +18,7 @@ from streams.measures.cascade_shape import CascadeShape
 from streams.measures.infectiousness import SUMMED_MAX, Infectiousness
 from streams.measures.overperformance import Overperformance
 from streams.measures.percentile import CascadeHistory
-from streams.measures.reproduction import MaturedOffspring, Reproduction
+from streams.measures.reproduction import Reproduction
 
 Run = list[Any]
 
@@ -61,26 +60,27 @@ class CascadeShapeDriver:
         return sorted(named, key=lambda act: act[0] != "add")
 
     def feed(self, measure: CascadeShape, step: Any) -> object:
-        """Let the acts happen and return the shape and who hangs from whom."""
-        for kind, node, parent in step:
-            if kind == "add":
-                measure.add(node, parent, at_ms=START_MS)
-            else:
-                getattr(measure, kind)(node)
+        """Let the acts happen; return the shape, how deep the nodes are and since when one is missing."""
+        self._act(measure, step)
         return self._readings(measure)
 
+    def _act(self, measure: CascadeShape, step: Any) -> None:
+        for kind, node, parent in step:
+            if kind == "add":
+                number = self.nodes.index(node) if node in self.nodes else 0
+                measure.add(node, parent, at_ms=START_MS + number * 7 % 20 * 1_000)
+            else:
+                getattr(measure, kind)(node)
+
     def _readings(self, measure: CascadeShape) -> object:
-        return measure.read(), [measure.depth_of(place) for n in self.nodes if (place := measure.find(n)) >= 0]
+        depths = [measure.depth_of(place) for n in self.nodes if (place := measure.find(n)) >= 0]
+        return measure.read(), depths, measure.missing_since_ms()
 
     def batch(self, run: Run) -> object:
         """Do everything without asking in between."""
         measure = self.new()
         for step in run:
-            for kind, node, parent in step:
-                if kind == "add":
-                    measure.add(node, parent, at_ms=START_MS)
-                else:
-                    getattr(measure, kind)(node)
+            self._act(measure, step)
         return self._readings(measure)
 
     def apart(self, step: Any) -> list[Any]:
@@ -114,7 +114,7 @@ class InfectiousnessDriver:
         """Add the shares of a moment and read a second later."""
         measure.at_ms += step[0] + 1_000
         for followers in step[1]:
-            measure.measure.add(measure.at_ms - 1_000, followers, followers_median=80)
+            measure.measure.add(measure.at_ms - 1_000, followers, followers_imputed=80)
         return measure.measure.read(measure.at_ms)
 
     def batch(self, run: Run) -> object:
@@ -123,7 +123,7 @@ class InfectiousnessDriver:
         for gap_ms, shares in run:
             measure.at_ms += gap_ms + 1_000
             for followers in shares:
-                measure.measure.add(measure.at_ms - 1_000, followers, followers_median=80)
+                measure.measure.add(measure.at_ms - 1_000, followers, followers_imputed=80)
         return measure.measure.read(measure.at_ms)
 
     def apart(self, step: Any) -> list[Any]:
@@ -190,55 +190,6 @@ class ReproductionDriver:
         """Return a number that rows made, at the end that the other one had."""
         measure = self.new()
         measure.restore(decoded(rows, ReproductionRow), last.end)
-        return measure
-
-
-class MaturedOffspringDriver:
-    """Drives a cascade's mature offspring: a step is (ms since the last one, nodes and edges told then)."""
-
-    def new(self) -> Any:
-        """Return a cascade without nodes, and the time."""
-        return _Timed(MaturedOffspring(), START_MS)
-
-    def runs(self) -> SearchStrategy[Run]:
-        """Return runs in which nodes and edges are told early and late."""
-        act = st.tuples(st.integers(0, 3 * HOUR_MS), st.one_of(st.none(), st.integers(0, 2 * HOUR_MS)))
-        gaps = st.integers(0, 2 * HOUR_MS)
-        return st.lists(st.tuples(gaps, st.lists(act, max_size=8)), min_size=1, max_size=10)
-
-    def feed(self, measure: Any, step: Any) -> object:
-        """Tell of nodes, some with an edge to their parent, and let mature what is old enough."""
-        self._tell(measure, step)
-        measure.measure.roll(measure.at_ms)
-        return measure.measure.read()
-
-    @staticmethod
-    def _tell(measure: Any, step: Any) -> None:
-        measure.at_ms += step[0]
-        for ago_ms, delay_ms in step[1]:
-            # Told against the beginning, so that an act is the same one in whichever step it is told.
-            at_ms = START_MS + ago_ms
-            measure.measure.add_node(at_ms)
-            if delay_ms is not None:
-                measure.measure.add_edge(parent_at_ms=at_ms - delay_ms, child_at_ms=at_ms)
-
-    def batch(self, run: Run) -> object:
-        """Tell everything, then let it mature at once."""
-        measure = self.new()
-        for step in run:
-            self._tell(measure, step)
-        measure.measure.roll(measure.at_ms)
-        return measure.measure.read()
-
-    def apart(self, step: Any) -> list[Any]:
-        """Return the acts backwards."""
-        return [(step[0], step[1][::-1])]
-
-    def restored(self, rows: Mapping[Any, bytes], *, last: Any) -> Any:
-        """Return a cascade that its row made, at the time of the other one."""
-        measure = _Timed(MaturedOffspring(), last.at_ms)
-        measure.measure.restore(decoded(rows, OffspringRow))
-        measure.measure.roll(last.at_ms)
         return measure
 
 
@@ -325,7 +276,6 @@ VIRALITY_DRIVERS: dict[type, Any] = {
     CascadeShape: CascadeShapeDriver(),
     Infectiousness: InfectiousnessDriver(),
     Reproduction: ReproductionDriver(),
-    MaturedOffspring: MaturedOffspringDriver(),
     CascadeHistory: CascadeHistoryDriver(),
     Overperformance: OverperformanceDriver(),
 }

@@ -20,7 +20,7 @@ from agents.settings import Settings, load_settings
 from agents.stack import SESSION_TIMEOUT_MS, Stack
 from agents.stack.ports import free_ports
 from agents.stack.scoped import KafkaKind
-from schemas.channels import ALERTS, ATTRIBUTED, CONTRIBUTIONS, SIGNALS, VITALS, ChannelSpec, named
+from schemas.channels import ALERTS, ATTRIBUTED, CASCADES, CONTRIBUTIONS, SIGNALS, VITALS, ChannelSpec, named
 from schemas.seeds import TopicRecord
 
 NAMESPACE = "trial"
@@ -179,7 +179,7 @@ class Installation:
         )
         await consumer.start()
         behind = []
-        for spec in (*PIPELINE, VITALS, ALERTS):
+        for spec in (*PIPELINE, VITALS, CASCADES, ALERTS):
             for partition in range(self.settings.partitions):
                 tp = TopicPartition(named(spec, namespace=NAMESPACE), partition)
                 committed, end = await consumer.committed(tp) or 0, 0

@@ -11,7 +11,7 @@ import pytest
 from agents.commands.backtest import run
 from agents.seasons import grow, load_season
 from agents.stack.scoped import KafkaKind
-from schemas.channels import ALERTS, VITALS
+from schemas.channels import ALERTS, CASCADES, VITALS
 from schemas.seeds import TopicRecord
 from streams.attribution.matcher import Registry
 from streams.attribution.seeds_file import topic_records
@@ -29,6 +29,7 @@ class Season(NamedTuple):
     topics: list[TopicRecord]
     alerts: list[bytes]
     vitals: list[bytes]
+    cascades: list[bytes]
     middle_ms: int
 
 
@@ -41,10 +42,12 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
     topics = list(topic_records(planned.seeds, effective_from_ms=0))
     alerts: list[bytes] = []
     vitals: list[bytes] = []
+    cascades: list[bytes] = []
     for _, outcome in run(Registry(topics), str(log), "native"):
         alerts += [to_json(alert) for _, alert in outcome.alerts]
         vitals += [to_json(told) for told in outcome.vitals]
-    return Season(log, topics, alerts, vitals, (planned.start_ms + planned.end_ms) // 2)
+        cascades += [to_json(told) for told in outcome.cascades]
+    return Season(log, topics, alerts, vitals, cascades, (planned.start_ms + planned.end_ms) // 2)
 
 
 @pytest.fixture(params=["embedded", "real"])
@@ -59,15 +62,17 @@ def whole(request: pytest.FixtureRequest, season: Season, tmp_path: Path) -> Ite
 
 
 def assert_tells_what_the_oracle_tells(whole: Installation, season: Season) -> None:
-    """Compare every alert and every line of vitals, byte for byte."""
+    """Compare every alert and every line of vitals and cascades, byte for byte."""
     assert whole.told(ALERTS).values == season.alerts
     assert whole.told(VITALS).values == season.vitals
+    assert whole.told(CASCADES).values == season.cascades
 
 
 def test_the_season_raises_alerts(season: Season) -> None:
     """What is compared below is not nothing."""
     assert len(season.alerts) > 5
     assert len(season.vitals) > 1_000
+    assert len(season.cascades) > 1_000
 
 
 def test_one_worker_tells_what_one_process_tells_and_commits_all(whole: Installation, season: Season) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.attributed import BEGINNING, LINEAGES, AttributedPacket, AttributedSignal, TopicLink
 from schemas.signal import KINDS
+from tests.schemas.test_cascade import READINGS
 
 NUMBERS = st.integers(0, 2**63 - 1)
 WORDS = st.text(max_size=8)
@@ -23,8 +24,6 @@ SIGNALS = st.builds(
     links=st.lists(LINKS, max_size=3).map(tuple),
     tags=st.lists(WORDS, max_size=3).map(tuple),
     followers=st.none() | NUMBERS,
-    cascade_size=NUMBERS,
-    cascade_depth=NUMBERS,
 )
 PACKETS = st.builds(
     AttributedPacket,
@@ -32,7 +31,7 @@ PACKETS = st.builds(
     origin=NUMBERS,
     after=POSITIONS,
     upto=POSITIONS,
-    items=st.lists(SIGNALS, max_size=3).map(tuple),
+    items=st.lists(SIGNALS | READINGS, max_size=3).map(tuple),
 )
 
 
@@ -55,26 +54,24 @@ def test_fields_are_known_by_their_place() -> None:
         links=(link,),
         tags=("t",),
         followers=5,
-        cascade_size=6,
-        cascade_depth=7,
     )
     packet = AttributedPacket(version=1, origin=2, after=(3, ""), upto=(4, "i"), items=(signal,))
 
     written = msgspec.msgpack.decode(msgspec.msgpack.encode(packet))
 
-    assert written == [1, 2, [3, ""], [4, "i"], [[1, "i", "a", 4, "n", "r", [["cern/higgs", 2, 3]], ["t"], 5, 6, 7]]]
+    assert written == [1, 2, [3, ""], [4, "i"], [[0, 1, "i", "a", 4, "n", "r", [["cern/higgs", 2, 3]], ["t"], 5]]]
 
 
 def test_what_an_earlier_release_packed_still_decodes() -> None:
     """Fields come last with a default, so an array that ends early is complete."""
-    written = msgspec.msgpack.encode([1, "i", "a", 0, "n", "r", [["b/t", 0]]])
+    written = msgspec.msgpack.encode([0, 1, "i", "a", 0, "n", "r", [["b/t", 0]]])
 
     signal = msgspec.msgpack.decode(written, type=AttributedSignal)
 
-    assert (signal.tags, signal.followers, signal.cascade_size, signal.cascade_depth) == ((), None, 0, 0)
+    assert (signal.tags, signal.followers) == ((), None)
     assert signal.links[0].distance == -1
     with pytest.raises(msgspec.ValidationError, match="at least"):
-        msgspec.msgpack.decode(msgspec.msgpack.encode([1, "i"]), type=AttributedSignal)
+        msgspec.msgpack.decode(msgspec.msgpack.encode([0, 1, "i"]), type=AttributedSignal)
 
 
 @given(st.integers(1, 2**62), st.text(max_size=5))

@@ -36,7 +36,7 @@ READINGS = st.builds(
     flags=st.integers(0, 7),
     shares=NUMBERS,
     infected=st.none() | st.builds(Infected, *[SHARES] * 5),
-    pace=st.none() | st.builds(Pace, *[NUMBERS] * 5),
+    pace=st.none() | st.builds(Pace, *[NUMBERS] * 6),
     interactions=st.lists(NUMBERS, max_size=4).map(tuple),
 )
 

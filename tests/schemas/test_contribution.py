@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.attributed import LINEAGES
+from schemas.cascade import CascadeContribution
 from schemas.contribution import Contribution, ContributionPacket
 from schemas.signal import KINDS
+from tests.schemas.test_cascade import READINGS as CASCADES
 
 NUMBERS = st.integers(0, 2**63 - 1)
 WORDS = st.text(max_size=8)
@@ -23,16 +25,15 @@ CONTRIBUTIONS = st.builds(
     units=NUMBERS,
     root=WORDS,
     network=WORDS,
-    cascade_size=NUMBERS,
-    cascade_depth=NUMBERS,
 )
+READINGS = st.builds(CascadeContribution, NUMBERS, WORDS, WORDS, WORDS, reading=CASCADES)
 PACKETS = st.builds(
     ContributionPacket,
     version=NUMBERS,
     origin=NUMBERS,
     after=POSITIONS,
     upto=POSITIONS,
-    items=st.lists(CONTRIBUTIONS, max_size=3).map(tuple),
+    items=st.lists(CONTRIBUTIONS | READINGS, max_size=3).map(tuple),
 )
 
 
@@ -54,22 +55,20 @@ def test_fields_are_known_by_their_place() -> None:
         units=1_500,
         root="r",
         network="n",
-        cascade_size=4,
-        cascade_depth=5,
     )
     packet = ContributionPacket(version=1, origin=2, after=(3, ""), upto=(4, "i"), items=(contribution,))
 
     written = msgspec.msgpack.decode(msgspec.msgpack.encode(packet))
 
-    assert written == [1, 2, [3, ""], [4, "i"], [[1, "i", "b/t", "a", 2, 3, 1_500, "r", "n", 4, 5]]]
+    assert written == [1, 2, [3, ""], [4, "i"], [[0, 1, "i", "b/t", "a", 2, 3, 1_500, "r", "n"]]]
 
 
-def test_what_an_earlier_release_packed_still_decodes() -> None:
-    """Fields come last with a default, so an array that ends early is complete; one that lacks more is refused."""
-    written = [1, "i", "b/t", "a", 0, 0, 1_000, "r", "n"]
+def test_a_contribution_that_lacks_a_field_is_refused() -> None:
+    """An array that ends early is not guessed at, nor is one whose tag is another item's."""
+    written = [0, 1, "i", "b/t", "a", 0, 0, 1_000, "r", "n"]
 
-    contribution = msgspec.msgpack.decode(msgspec.msgpack.encode(written), type=Contribution)
-
-    assert (contribution.cascade_size, contribution.cascade_depth) == (0, 0)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(written), type=Contribution).units == 1_000
+    with pytest.raises(msgspec.ValidationError, match="Invalid value"):
+        msgspec.msgpack.decode(msgspec.msgpack.encode([1, *written[1:]]), type=Contribution)
     with pytest.raises(msgspec.ValidationError, match="at least"):
         msgspec.msgpack.decode(msgspec.msgpack.encode(written[:-1]), type=Contribution)

@@ -12,9 +12,8 @@ from schemas import rows
 from schemas.lifecycle_rows import LifecycleRow
 from schemas.rows import (
     CheckpointRow,
-    ConversationRow,
     EpochSpan,
-    NodesRow,
+    KnownCascadeRow,
     OpenPaneRow,
     RecentIdsRow,
     SourceClockRow,
@@ -26,6 +25,8 @@ from schemas.rows import (
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 WORDS = st.text(max_size=6)
+PARTS = st.none() | st.floats(0, 1e9)
+KNOWN = st.builds(KnownCascadeRow, *[NUMBERS] * 4, *[PARTS] * 8, WORDS)
 MANY_NUMBERS = st.lists(NUMBERS, max_size=4).map(tuple)
 MANY_WORDS = st.lists(WORDS, max_size=4).map(tuple)
 SOURCES = st.builds(SourceRow, NUMBERS, NUMBERS, NUMBERS)
@@ -49,27 +50,13 @@ ROWS: dict[type[msgspec.Struct], SearchStrategy[msgspec.Struct]] = {
         epochs=st.lists(SPANS, max_size=3).map(tuple),
         channel_id=WORDS,
     ),
-    ConversationRow: st.builds(
-        ConversationRow,
-        last_at_ms=NUMBERS,
-        root_actor=st.none() | WORDS,
-        root_seen=st.booleans(),
-        topics=MANY_WORDS,
-        root_mask=NUMBERS,
-        brand_mask=NUMBERS,
-        size=NUMBERS,
-        depth=NUMBERS,
-        nodes=NUMBERS,
-    ),
-    NodesRow: st.builds(NodesRow, MANY_WORDS, MANY_NUMBERS),
     RecentIdsRow: st.builds(RecentIdsRow, MANY_WORDS, MANY_NUMBERS),
     TopicRow: st.builds(
         TopicRow, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.builds(LifecycleRow, WORDS), st.binary(max_size=20), NUMBERS
     ),
     OpenPaneRow: st.builds(OpenPaneRow, MANY_NUMBERS, st.dictionaries(WORDS, NUMBERS, max_size=3)),
-    TopicCascadesRow: st.builds(
-        TopicCascadesRow, st.dictionaries(WORDS, st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=3)
-    ),
+    KnownCascadeRow: KNOWN,
+    TopicCascadesRow: st.builds(TopicCascadesRow, st.dictionaries(WORDS, KNOWN, max_size=3)),
 }
 
 

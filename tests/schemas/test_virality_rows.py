@@ -11,7 +11,6 @@ from schemas.virality_rows import (
     CascadeNodesRow,
     FoldedSharesRow,
     HistogramRow,
-    OffspringRow,
     OverperformanceRow,
     ReproductionRow,
     SharesRow,
@@ -22,7 +21,6 @@ ROWS = (
     FoldedSharesRow,
     SharesRow,
     ReproductionRow,
-    OffspringRow,
     HistogramRow,
     OverperformanceRow,
 )
@@ -67,7 +65,6 @@ def test_fullest_rows_stay_below_the_limit() -> None:
         CascadeNodesRow(largest, b"x" * 2_048, b"x" * 512, b"x" * 1_024, b"x" * 256, largest),
         SharesRow(chunk=largest, at=b"x" * 2_048, followers=b"x" * 1_024, before=folded),
         ReproductionRow(*((largest,) * 144 for _ in range(3))),
-        OffspringRow(largest, largest, largest, *((largest,) * 2_000 for _ in range(3))),
         HistogramRow(largest, (5_000,) * 4_096, (2**32,) * 4_096),
         OverperformanceRow(((largest,) * 100,) * 4),
     ]

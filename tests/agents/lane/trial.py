@@ -9,7 +9,7 @@ from agents.lane import Batch, Lane, LaneSettings, Record
 from agents.packing import unpack_attributed
 from agents.settings import Settings
 from agents.table import Recovery
-from schemas.attributed import BEGINNING, AttributedSignal, Position
+from schemas.attributed import BEGINNING, AttributedItem, Position
 from schemas.channels import ATTRIBUTED
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
 from schemas.signal import Heartbeat, Signal
@@ -98,7 +98,7 @@ async def run_to_the_end(kafka: MemoryKafka, plan: Plan = Plan(), *, generation:
 class Left(NamedTuple):
     """What a reader finds in the end."""
 
-    items: list[list[AttributedSignal]]
+    items: list[list[AttributedItem]]
     others: list[tuple[str, bytes | None]]
     rows: list[tuple[str, bytes]]
     offset: int
@@ -107,7 +107,7 @@ class Left(NamedTuple):
 
 def left(kafka: MemoryKafka) -> Left:
     """Read what all lanes left: packets in the order of their positions, the rest without repetitions, the table."""
-    items: list[list[AttributedSignal]] = [[] for _ in range(LANE.partitions)]
+    items: list[list[AttributedItem]] = [[] for _ in range(LANE.partitions)]
     heard: list[Position] = [BEGINNING] * LANE.partitions
     others: list[tuple[str, bytes | None]] = []
     for record in kafka.outputs:

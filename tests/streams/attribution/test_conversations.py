@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.attributed import LINEAGES
-from schemas.rows import ConversationRow, NodesRow
+from schemas.cascade import CascadeReading
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
 from schemas.signal import Kind, Op, Signal
 from streams.attribution import conversations as module
-from streams.attribution.conversations import Attribution, Conversations
+from streams.attribution.conversation import TOPICS_MAX, Links
+from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
+from streams.measures import cascade_shape
 
 START_MS = 1_341_388_800_000
 SPAN_MS = 1_000
@@ -26,7 +28,8 @@ def record(brand: str, topic: str) -> TopicRecord:
     return TopicRecord(brand=brand, topic=topic, versions=(version,))
 
 
-MATCHER = Registry([record("cern", "higgs"), record("fermi", "boson")]).at(START_MS)
+REGISTRY = Registry([record("cern", "higgs"), record("fermi", "boson")])
+MATCHER = REGISTRY.at(START_MS)
 
 
 def act(kind: Kind, name: str, on: str | None = None, *, by: str = "somebody", at: int = 0, **fields: Any) -> Signal:
@@ -42,21 +45,25 @@ class Run:
     def __init__(self) -> None:
         self.conversations = Conversations(span_ms=SPAN_MS)
         self.rows: dict[str, bytes] = {}
+        self.readings: list[CascadeReading] = []
 
-    def tell(self, signal: Signal, *own: str, root: str = "r") -> Attribution | None:
-        """Apply a signal that carries the topics `own` itself."""
-        return self.conversations.apply(signal, root=root, own=own, matcher=MATCHER)
+    def tell(self, signal: Signal, *own: str, root: str = "r") -> Links | None:
+        """Apply a signal that carries the topics `own` itself, after the ticks before it."""
+        self.readings += self.conversations.tick(signal.at)
+        return self.conversations.apply(signal, root=root, own=own, matcher=MATCHER, registry=REGISTRY)
 
     def read(self, signal: Signal, *own: str, root: str = "r") -> list[tuple[str, str, int]]:
         """Apply a signal and return (topic, lineage, distance) for each topic that it is on."""
-        told = self.tell(signal, *own, root=root)
-        return [] if told is None else [(link.topic, LINEAGES[link.lineage], link.distance) for link in told.links]
+        links = self.tell(signal, *own, root=root)
+        return [(link.topic, LINEAGES[link.lineage], link.distance) for link in links or ()]
 
     def cascade(self, signal: Signal, *own: str, root: str = "r") -> tuple[int, int]:
         """Apply a signal and return the size and the depth of its cascade."""
-        told = self.tell(signal, *own, root=root)
-        assert told is not None
-        return told.size, told.depth
+        self.tell(signal, *own, root=root)
+        conversation = self.conversations.get(root)
+        assert conversation is not None
+        shape = conversation.shape.read()
+        return shape.size, shape.depth
 
     def keep(self) -> None:
         """Keep the rows that changed, as a table does; none may be told twice at once."""
@@ -66,20 +73,13 @@ class Run:
             if row is None:
                 self.rows.pop(key, None)
             else:
-                self.rows[key] = msgspec.msgpack.encode(row)
+                self.rows[key] = row
 
-    def restart(self) -> None:
+    def restart(self, frontier_ms: int = 0) -> None:
         """Keep what changed, forget everything, and go on from the table, whose rows come in any order."""
         self.keep()
-        heads, nodes = [], []
-        for key, row in reversed(self.rows.items()):
-            if key.startswith("c|"):
-                heads.append((key.removeprefix("c|"), msgspec.msgpack.decode(row, type=ConversationRow)))
-            else:
-                _, chunk, root = key.split("|", 2)
-                nodes.append((root, int(chunk), msgspec.msgpack.decode(row, type=NodesRow)))
         self.conversations = Conversations(span_ms=SPAN_MS)
-        self.conversations.restore(heads, nodes)
+        self.conversations.restore(list(reversed(self.rows.items())), frontier_ms=frontier_ms)
 
 
 @pytest.fixture
@@ -188,12 +188,9 @@ def test_a_root_that_is_seen_after_its_answer_is_believed(run: Run) -> None:
 
 @pytest.mark.parametrize("on", ["a", "never seen", None])
 def test_what_names_no_known_parent_hangs_from_the_root(run: Run, on: str | None) -> None:
-    """Itself, a post that nobody saw, or nothing: the signal is one edge from the root."""
+    """Itself, a post that nobody saw, or nothing: as far as anybody knows the signal answers the root."""
     run.tell(act("post", "r", by="cern"), HIGGS)
-    told = run.tell(act("reply", "a", on))
-    assert told is not None
-    assert (told.size, told.depth) == (2, 1)
-    assert [link.distance for link in told.links] == [1]
+    assert run.read(act("reply", "a", on)) == [(HIGGS, "seeded", 1)]
 
 
 def test_a_share_can_be_answered_by_its_own_id(run: Run) -> None:
@@ -233,7 +230,8 @@ def test_conversations_do_not_mix(run: Run) -> None:
     """A post id means something only within its conversation."""
     run.tell(act("post", "r", by="cern"), HIGGS)
     run.tell(act("post", "q"), RIVAL, root="q")
-    assert run.cascade(act("reply", "a", "r"), root="q") == (2, 1)
+    # The post r is not known there, so what answers it waits for it.
+    assert run.cascade(act("reply", "a", "r"), root="q") == (2, 0)
     assert run.read(act("reply", "b", "a"), root="q") == [(RIVAL, "adopted", -1)]
 
 
@@ -241,7 +239,7 @@ def test_topics_beyond_the_limit_are_left_out(run: Run) -> None:
     """A conversation remembers sixteen topics; one that is stuffed with more keeps the first."""
     topics = tuple(f"brand/t{number:02}" for number in range(20))
     told = run.read(act("post", "r"), *topics)
-    assert [topic for topic, _, _ in told] == list(topics[: module.TOPICS_MAX])
+    assert [topic for topic, _, _ in told] == list(topics[:TOPICS_MAX])
 
 
 # Each node: how far back its parent lies among those before it, how it is made, milliseconds since the one before.
@@ -265,11 +263,13 @@ def test_size_and_depth_are_those_of_the_tree(tree: list[tuple[int, Kind, int]],
     run, depths = Run(), []
     for number, (signal, depth) in enumerate(grown(tree)):
         depths.append(depth)
-        told = run.tell(signal, *([HIGGS] if number == 0 else []))
-        assert told is not None
-        assert (told.size, told.depth) == (len(depths), max(depths))
         # The brand wrote the root only, so the distance to it is the depth.
-        assert [link.distance for link in told.links] == [depth]
+        links = run.tell(signal, *([HIGGS] if number == 0 else []))
+        assert [link.distance for link in links or ()] == [depth]
+        conversation = run.conversations.get("r")
+        assert conversation is not None
+        shape = conversation.shape.read()
+        assert (shape.size, shape.depth) == (len(depths), max(depths))
         if number in restart_after:
             run.restart()
 
@@ -295,6 +295,7 @@ def test_restored_from_its_changed_rows_it_goes_on_the_same(
     """With any restarts, expiries and new starts in between, every reading is that of a run that never stopped."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "NODES_PER_ROW", 3)
+        patch.setattr(cascade_shape, "NODES_PER_ROW", 3)
         whole, restarted, at = Run(), Run(), 0
         for number, (gap_ms, kind, actor, root, back, own, tags) in enumerate(acts):
             at += gap_ms
@@ -303,12 +304,13 @@ def test_restored_from_its_changed_rows_it_goes_on_the_same(
             signal = act(kind, name, on, by=actor, at=at, tags=tags)
             assert restarted.tell(signal, *own, root=root) == whole.tell(signal, *own, root=root)
             if number in restart_after:
-                restarted.restart()
+                restarted.restart(signal.at)
         # One that was silent too long ends at the next sweep, which is not always at the same signal.
         for run in (whole, restarted):
             run.tell(act("post", "end", at=at + 10 * SPAN_MS), root="end")
             run.keep()
         assert restarted.rows == whole.rows == {}
+        assert restarted.readings == whole.readings
 
 
 def test_a_conversation_ends_when_it_was_silent_for_longer_than_the_span(run: Run) -> None:
@@ -339,6 +341,7 @@ def test_a_conversation_that_begins_anew_keeps_only_what_is_new(
 ) -> None:
     """It starts small under the same root; the rows of its first life end, also those beyond the new ones."""
     monkeypatch.setattr(module, "NODES_PER_ROW", 2)
+    monkeypatch.setattr(cascade_shape, "NODES_PER_ROW", 2)
     run.tell(act("post", "r", by="cern"), HIGGS)
     for name in "abcde":
         run.tell(act("reply", name, "r"))
@@ -350,7 +353,7 @@ def test_a_conversation_that_begins_anew_keeps_only_what_is_new(
         assert run.rows == {}
     # Two lives between two checkpoints: the short second one must not hide how many rows the first one had.
     for life in (1, 2):
-        assert run.cascade(act("reply", f"f{life}", "e", at=life * (SPAN_MS + 2)), HIGGS) == (2, 1)
+        assert run.cascade(act("reply", f"f{life}", "r", at=life * (SPAN_MS + 2)), HIGGS) == (2, 1)
     run.restart()
     assert set(run.rows) == {"c|r", "n|0|r"}
     assert run.cascade(act("reply", "g", "f2", at=2 * SPAN_MS + 5)) == (3, 2)
@@ -359,6 +362,7 @@ def test_a_conversation_that_begins_anew_keeps_only_what_is_new(
 def test_a_checkpoint_writes_only_the_nodes_that_are_new(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a big cascade costs follows what was added, not what is remembered."""
     monkeypatch.setattr(module, "NODES_PER_ROW", 2)
+    monkeypatch.setattr(cascade_shape, "NODES_PER_ROW", 2)
     run.tell(act("post", "r"), HIGGS)
     for name in "abc":
         run.tell(act("reply", name, "r"))
@@ -370,18 +374,16 @@ def test_a_checkpoint_writes_only_the_nodes_that_are_new(run: Run, monkeypatch: 
     assert list(run.conversations.changed_rows()) == []
 
 
-def test_beyond_the_limit_nodes_are_counted_but_their_answers_hang_from_the_root(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The size stays true where memory ends; the depth is then what is still known."""
-    monkeypatch.setattr(module, "NODES_MAX", 3)
+def test_beyond_the_limit_nodes_are_counted_and_the_shape_stays(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size stays true where memory ends; the depth is that of what is still known."""
+    monkeypatch.setattr(cascade_shape, "NODES_MAX", 3)
     run.tell(act("post", "r"), HIGGS)
     assert run.cascade(act("reply", "a", "r")) == (2, 1)
     assert run.cascade(act("reply", "b", "a")) == (3, 2)
-    assert run.cascade(act("reply", "c", "b")) == (4, 3)
+    assert run.cascade(act("reply", "c", "b")) == (4, 2)
     run.restart()
-    assert run.cascade(act("reply", "d", "c")) == (5, 3)
-    assert run.cascade(act("reply", "e", "b")) == (6, 3)
+    assert run.cascade(act("reply", "d", "c")) == (5, 2)
+    assert run.cascade(act("reply", "e", "b")) == (6, 2)
 
 
 def test_a_deleted_or_edited_root_does_not_take_the_topic_from_its_conversation(run: Run) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from schemas.alert import CascadeEvidence
+from schemas.cascade import CascadeVitals
 from schemas.rules import DAY_MS, MINUTE_MS
 from schemas.vitals import Measures, WindowVitals
 from streams.lifecycle.conditions import Reading
@@ -112,3 +113,75 @@ MOODS: dict[str, dict[str, Any]] = {
 def mood(name: str, at_ms: int, **more: Any) -> Reading:
     """Return a reading of a topic in one of `MOODS`."""
     return reading(at_ms, **MOODS[name] | more)
+
+
+CASCADE_MOODS: dict[str, dict[str, Any]] = {
+    "quiet": {},
+    "small": {"size": 49},
+    "unknown": {
+        "infectiousness": None,
+        "low": None,
+        "high": None,
+        "reproduction": None,
+        "forecast": None,
+        "forecast_low": None,
+        "forecast_high": None,
+        "forecast_percentile": None,
+    },
+    "spreading": {
+        "infectiousness": 0.013,
+        "low": 0.0102,
+        "high": 0.017,
+        "reproduction": 1.3,
+        "forecast": None,
+        "forecast_low": None,
+        "forecast_high": None,
+        "forecast_percentile": None,
+    },
+    "large": {
+        "infectiousness": 0.0085,
+        "low": 0.0072,
+        "high": 0.0098,
+        "reproduction": 0.85,
+        "forecast": 8_800.0,
+        "forecast_low": 6_900.0,
+        "forecast_high": 12_000.0,
+        "forecast_percentile": 0.97,
+    },
+    "larger": {
+        "infectiousness": 0.0091,
+        "low": 0.008,
+        "high": 0.0103,
+        "reproduction": 0.91,
+        "forecast": 21_000.0,
+        "forecast_low": 15_000.0,
+        "forecast_high": None,
+        "forecast_percentile": 0.99,
+    },
+    "spent": {"forecast": 9_100.0, "forecast_low": 9_000.0, "forecast_high": 9_200.0, "forecast_percentile": 0.99},
+    "ended": {"flags": ("ended",)},
+}
+"""What differs from a cascade that nobody would call viral, by the name of a mood."""
+
+
+def vitals(name: str, at_ms: int, *, root: str = "post-1", **more: Any) -> CascadeVitals:
+    """Return the vitals of a cascade in one of `CASCADE_MOODS`; n* is 100, so reproduction is 100 x infectiousness."""
+    quiet: dict[str, Any] = {
+        "size": 1_204,
+        "depth": 5,
+        "breadth": 610,
+        "structural_virality": 2.5,
+        "infectiousness": 0.005,
+        "low": 0.004,
+        "high": 0.006,
+        "forecast": 1_400.0,
+        "forecast_low": 1_350.0,
+        "forecast_high": 1_500.0,
+        "reproduction": 0.5,
+        "edge": "star",
+        "began_at": START_MS,
+        "shares": 1_100,
+        "forecast_percentile": 0.5,
+    }
+    found = quiet | CASCADE_MOODS[name] | more
+    return CascadeVitals(at=at_ms, root=root, brand="cern", topic="higgs", network="snap", **found)

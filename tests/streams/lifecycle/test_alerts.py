@@ -147,6 +147,26 @@ def test_evidence_names_the_five_largest_cascades() -> None:
     assert found == tell(mood("outgrown", START_MS, cascades=CASCADES[::-1]))
 
 
+def test_evidence_keeps_all_that_is_known_of_a_cascade_rounded() -> None:
+    """Six digits, as everywhere in an alert; what is infinite or unknown is null."""
+    known = CascadeEvidence(
+        "post-1",
+        size=1_234_567,
+        depth=3,
+        breadth=9,
+        infectiousness=2 / 300,
+        forecast=1e6 / 3,
+        high=float("inf"),
+        edge="star",
+    )
+
+    assert tell(mood("outgrown", START_MS, cascades=(known,))).evidence.cascades == (
+        CascadeEvidence(
+            "post-1", size=1_234_567, depth=3, breadth=9, infectiousness=0.00666667, forecast=333_333.0, edge="star"
+        ),
+    )
+
+
 def test_flags_are_sorted_and_told_once() -> None:
     """They are a set, and a set has another order in every process."""
     young = {"baseline": "learning", "baseline_z": None, "baseline_expected": None}

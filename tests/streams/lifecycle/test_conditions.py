@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from schemas.alert import Condition
-from schemas.rules import DAY_MS, OutgrownRules, Rules, SeededRules
+from schemas.rules import DAY_MS, CascadeRules, OutgrownRules, Rules, SeededRules, ViralRules
 from streams.lifecycle import conditions
 from streams.lifecycle.conditions import condition, rounded, satisfied
-from tests.streams.lifecycle.readings import MOODS, START_MS, mood, reading
+from tests.streams.lifecycle.readings import CASCADE_MOODS, MOODS, START_MS, mood, reading, vitals
 
 RULES = Rules()
 
@@ -274,3 +274,89 @@ def test_thresholds_come_from_the_rules() -> None:
         "outgrowth_ratio": 5.0,
         "audience": 10_000.0,
     }
+
+
+# --- viral ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "enters"),
+    [
+        ({"low": 0.0101}, True),
+        ({"low": 0.01}, False),  # The bound must lie above 1/n*, not at it.
+        ({"forecast_percentile": 0.95}, True),
+        ({"forecast_percentile": 0.949}, False),
+        ({"forecast_percentile": 0.95, "high": 0.008}, True),
+        ({"forecast_percentile": 0.95, "high": 0.0079}, False),
+        ({"forecast_percentile": 0.95, "size": 50}, True),
+        ({"forecast_percentile": 0.95, "size": 49}, False),
+        ({"forecast_percentile": None}, False),
+        ({"infectiousness": None, "low": None, "high": None, "forecast_percentile": 0.99}, False),
+    ],
+)
+def test_a_viral_cascade_is_surely_critical_or_among_the_largest(changes: dict[str, Any], enters: bool) -> None:
+    """At each threshold of MEASURES.md §6; n* is 100, so a share surely brings more than one above 0.01."""
+    found = conditions.viral_enter(vitals("quiet", START_MS, **{"high": 0.02} | changes), RULES)
+
+    assert satisfied(found) is enters
+
+
+def test_only_how_viral_a_cascade_is_counts_for_its_severity() -> None:
+    """A thousand posts are enough to judge by, and no measure of how fast they came."""
+    found = conditions.viral_enter(vitals("spreading", START_MS), RULES)
+
+    assert {one.name: one.guard for one in found} == {
+        "infectiousness": False,
+        "forecast_percentile": False,
+        "reproduction": True,
+        "cascade_size": True,
+    }
+
+
+@pytest.mark.parametrize(("high", "fades"), [(0.0079, True), (0.008, False), (None, True)])
+def test_a_cascade_fades_where_each_share_surely_brings_less_than_the_rule(high: float | None, fades: bool) -> None:
+    """By the upper end of the interval; what cannot be measured any more holds nothing up."""
+    assert conditions.viral_fading(vitals("quiet", START_MS, high=high), RULES).holds is fades
+
+
+def test_what_a_share_brings_follows_from_the_followers_of_the_rules() -> None:
+    """n* = 250 makes 0.004 to 0.006 of it 1 to 1.5."""
+    found = conditions.viral_fading(vitals("quiet", START_MS), Rules(cascade=CascadeRules(followers_per_share=250.0)))
+
+    assert (found.low, found.value, found.high) == (1.0, 1.25, 1.5)
+
+
+@pytest.mark.parametrize("name", [*CASCADE_MOODS])
+def test_no_cascade_enters_and_fades_at_once(name: str) -> None:
+    """Or it would be told as begun and as over in turns for a week."""
+    one = vitals(name, START_MS)
+
+    assert not (satisfied(conditions.viral_enter(one, RULES)) and conditions.viral_fading(one, RULES).holds)
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "is_old"), [(7 * DAY_MS, False), (7 * DAY_MS + 999, False), (7 * DAY_MS + 1_000, True)]
+)
+def test_a_cascade_is_too_old_after_seven_days(age_ms: int, is_old: bool) -> None:
+    """Counted in whole seconds, so that the alert shows what decided; the short way says the same."""
+    one = vitals("large", START_MS)
+    by_age, by_end = conditions.viral_over(one, RULES, at_ms=START_MS + age_ms)
+
+    assert (by_age.holds, by_end.holds) == (is_old, False)
+    assert conditions.is_too_old(one, RULES, at_ms=START_MS + age_ms) is is_old
+
+
+def test_no_digit_of_a_great_age_is_lost() -> None:
+    """A limit of 100 days has more seconds than an alert has digits for a float."""
+    rules = Rules(viral=ViralRules(age_max_ms=100 * DAY_MS))
+    by_age, _ = conditions.viral_over(vitals("large", START_MS), rules, at_ms=START_MS + 100 * DAY_MS + 1_000)
+
+    assert (by_age.value, by_age.threshold, by_age.holds) == (8_640_001.0, 8_640_000.0, True)
+
+
+def test_each_way_out_of_viral_is_enough() -> None:
+    """They are alternatives; an end is told by its flag."""
+    found = conditions.viral_leave(vitals("large", START_MS, flags=("truncated", "ended")), RULES, at_ms=START_MS)
+
+    assert holding(found) == {"reproduction": False, "cascade_age_s": False, "cascade_ended": True}
+    assert satisfied(found)

@@ -36,6 +36,19 @@ def test_an_episode_id_never_changes() -> None:
     )
 
 
+def test_episodes_of_several_subjects_differ_and_are_of_one_state() -> None:
+    """Two cascades of a topic may go viral at one tick."""
+
+    def make(subject: str | None) -> EpisodeRow:
+        return episodes.opened(
+            brand="b", topic="t", state="viral", entered_ms=90, since_ms=30, severity=4, subject=subject
+        )
+
+    assert make("post-1").id == episodes.episode_id(brand="b", topic="t", state="viral|post-1", entered_ms=90)
+    assert make(None).id == episodes.episode_id(brand="b", topic="t", state="viral", entered_ms=90)
+    assert {make(subject).state for subject in ("post-1", None)} == {"viral"}
+
+
 def test_each_telling_is_one_revision_more_and_remembers_the_highest_severity() -> None:
     """Revisions are how a subscriber puts alerts in order, and the peak is what a rise is measured by."""
     first = episodes.opened(brand="b", topic="t", state="growing", entered_ms=90, since_ms=30, severity=4)

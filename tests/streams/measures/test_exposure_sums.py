@@ -28,7 +28,7 @@ def summed(taken: list[Share], *, with_decays: bool = True) -> ExposureSums:
     """Return the sums over shares (at, followers), the first being the root."""
     sums = ExposureSums(with_decays=with_decays)
     for at_ms, followers in taken:
-        sums.take(at_ms, followers, imputed=followers % 2 == 1, unit_ms=UNIT_MS)
+        sums.take([at_ms], [followers], imputed=followers % 2, unit_ms=UNIT_MS)
     return sums
 
 
@@ -50,7 +50,7 @@ def test_what_is_yet_to_react_equals_share_by_share(taken: list[Share], later_ms
     expected = sum(n * yet_to_react((at_ms - at) / UNIT_MS) for at, n in taken)
     ages = Ages(sums, None, at_ms=at_ms, unit_ms=UNIT_MS)
 
-    assert yet_to_react_sum(ages, decayed(sums, age=later_ms / UNIT_MS)) == pytest.approx(expected, rel=1e-8)
+    assert yet_to_react_sum(ages, decayed(sums, at_ms=at_ms, unit_ms=UNIT_MS)) == pytest.approx(expected, rel=1e-8)
 
 
 @given(shares, st.integers(1_001, 20_000))
@@ -60,18 +60,19 @@ def test_exposure_within_the_window_equals_share_by_share(taken: list[Share], la
     window = (at_ms - taken[0][0]) / UNIT_MS + 1
     expected = sum(n * exposure((at_ms - at) / UNIT_MS, window) for at, n in taken)
     ages = Ages(sums, None, at_ms=at_ms, unit_ms=UNIT_MS)
-    found = early_exposure_sum(ages, decayed(sums, age=later_ms / UNIT_MS), window=window)
+    found = early_exposure_sum(ages, decayed(sums, at_ms=at_ms, unit_ms=UNIT_MS), window=window)
 
     assert found == pytest.approx(expected, rel=1e-8, abs=1e-9 * sums.n)
 
 
-@given(shares, st.sampled_from([1.0, 7.5, 24.0, 300.0]), st.integers(1_001, 10**7))
-def test_exposure_behind_the_window_equals_share_by_share(taken: list[Share], window: float, later_ms: int) -> None:
+@given(shares, st.sampled_from([1_000, 7_500, 24_000, 300_000]), st.integers(1_001, 10**7))
+def test_exposure_behind_the_window_equals_share_by_share(taken: list[Share], window_ms: int, later_ms: int) -> None:
     """For shares that are older than the window and a unit."""
-    sums, at_ms = summed(taken), taken[-1][0] + window * UNIT_MS + later_ms
-    expected = sum(n * exposure((at_ms - at) / UNIT_MS, window) for at, n in taken)
+    sums, at_ms = summed(taken), taken[-1][0] + window_ms + later_ms
+    expected = sum(n * exposure((at_ms - at) / UNIT_MS, window_ms / UNIT_MS) for at, n in taken)
     ages = Ages(sums, None, at_ms=at_ms, unit_ms=UNIT_MS)
-    found = late_exposure_sum(ages, decayed(sums, age=later_ms / UNIT_MS), window=window)
+    decays = decayed(sums, at_ms=at_ms - window_ms, unit_ms=UNIT_MS)
+    found = late_exposure_sum(ages, decays, window_ms=window_ms, unit_ms=UNIT_MS)
 
     assert found == pytest.approx(expected, rel=1e-7)
 
@@ -96,7 +97,7 @@ def test_restored_sums_go_on_to_the_last_bit(taken: list[Share], cut: int) -> No
     new = ExposureSums.from_row(msgspec.msgpack.decode(packed, type=FoldedSharesRow))
     for at_ms, followers in taken[cut:]:
         for sums in (old, new):
-            sums.take(at_ms, followers, imputed=False, unit_ms=UNIT_MS)
+            sums.take([at_ms], [followers], imputed=0, unit_ms=UNIT_MS)
 
     assert old.row(root_at_ms=5) == new.row(root_at_ms=5)
 
@@ -105,7 +106,24 @@ def test_copy_goes_on_by_itself() -> None:
     """A look ahead must leave the sums as they are."""
     sums = summed([(0, 3), (10, 4)])
     before = sums.row(root_at_ms=0)
-    sums.copy().take(20, 5, imputed=True, unit_ms=UNIT_MS)
+    sums.copy().take([20], [5], imputed=1, unit_ms=UNIT_MS)
 
     assert sums.row(root_at_ms=0) == before
-    assert sums.copy(with_decays=False).decays == []
+    assert sums.copy(with_decays=False).decays is None
+
+
+@given(shares, st.integers(0, 29))
+def test_taking_many_equals_taking_each_to_the_last_bit(taken: list[Share], cut: int) -> None:
+    """How many come at once depends on who looks when, which must not show."""
+    each, many = summed(taken), ExposureSums(with_decays=True)
+    for some in (taken[:cut], taken[cut:]):
+        at, followers = [at for at, _ in some], [n for _, n in some]
+        many.take(at, followers, imputed=sum(n % 2 for n in followers), unit_ms=UNIT_MS)
+
+    assert many.row(root_at_ms=0) == each.row(root_at_ms=0)
+
+
+def test_sums_without_decays_are_refused() -> None:
+    """An error of the caller."""
+    with pytest.raises(ValueError, match="expected sums with decays"):
+        decayed(summed([(0, 3)], with_decays=False), at_ms=5_000, unit_ms=UNIT_MS)

@@ -18,9 +18,9 @@ def test_every_number_is_found_where_it_was_put(known: list[int], asked: list[in
     """Whether there are few (looked through) or many (hashed), and wherever they collide."""
     index, places = NodeIndex(), dict[int, int]()
     for number in known:
-        places[number] = index.append(number)
+        places[number] = index.put(number)
 
-        assert index.find(number) == places[number] == len(index) - 1
+        assert index.find(number) == index.put(number) == places[number] == len(index) - 1
     assert [index.find(number) for number in known + asked] == [places.get(number, -1) for number in known + asked]
 
 

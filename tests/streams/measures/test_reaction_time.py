@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from math import exp
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from streams.measures.reaction_time import (
     exposure_weights,
     reacted,
     reacted_area,
+    reactions,
     yet_to_react,
 )
 
@@ -107,10 +109,27 @@ def test_exponentials_follow_the_tail_from_five_minutes_to_ninety_days(part: flo
 @pytest.mark.parametrize("days", [0, 1, 7, 30])
 def test_weights_of_exponentials_give_the_exposure(window: float, days: int) -> None:
     """For whatever is older than a window and a unit."""
+    shrunk = np.array([exp(-rate * window) for rate in RATES])
     age = window + 1 + days * DAY
     weighted = sum(
-        weight * exp(-rate * (age - window)) for weight, rate in zip(exposure_weights(window), RATES, strict=True)
+        weight * exp(-rate * (age - window))
+        for weight, rate in zip(exposure_weights(window, shrunk), RATES, strict=True)
     )
     rest = REST[1] * window / 2 - REST[2] * (age * window / 2 - window**2 / 6)
 
     assert weighted + rest == pytest.approx(exposure(age, window), rel=2e-8)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 26_000), st.integers(0, 10**6)), max_size=20),
+    st.one_of(st.floats(1, 24), st.sampled_from([1.0, 24.0, 3_000.0])),
+)
+def test_reactions_equal_share_by_share(shares: list[tuple[float, int]], window: float) -> None:
+    """Few powers for many shares: within 1e-7 of those who were exposed, and of those who are yet to react."""
+    shares = sorted(shares, reverse=True)
+    ages, followers = [age for age, _ in shares], [n for _, n in shares]
+    window = max(window, min(ages[0] / 2, 24.0)) if ages else window
+    exposed, to_come = reactions(ages, followers, window=window)
+
+    assert exposed == pytest.approx(sum(n * exposure(age, window) for age, n in shares), rel=1e-7, abs=1e-12)
+    assert to_come == pytest.approx(sum(n * yet_to_react(age) for age, n in shares), rel=1e-12)

@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.rows import ROW_BYTES_MAX
-from schemas.virality_rows import OffspringRow, ReproductionRow
+from schemas.virality_rows import ReproductionRow
 from streams.measures.reaction_time import FLAT_SHARE, THETA, TOTAL, reacted
 from streams.measures.reproduction import (
     HORIZON_STEPS,
     SERIAL_INTERVAL,
-    MaturedOffspring,
     Reproduction,
 )
 
@@ -51,9 +49,6 @@ def branching(r: float, *, roots_ms: list[int], rng: random.Random) -> list[tupl
 def immigration(rng: random.Random, *, per_hour: float, hours: int) -> list[int]:
     """Return the instants of roots that come evenly."""
     return [int(rng.random() * hours * HOUR_MS) for _ in range(int(per_hour * hours))]
-
-
-# --- per topic --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -219,105 +214,3 @@ def test_closed_step_is_refused() -> None:
         reproduction.add(4, offspring=1)
     with pytest.raises(ValueError, match="expected an end from pane 5 on, got 4"):
         reproduction.roll(4)
-
-
-# --- per cascade ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("r", [0.3, 0.6, 0.9])
-def test_mature_nodes_of_many_cascades_tell_the_number_within_a_tenth(r: float) -> None:
-    """Three thousand cascades, looked at while half of them are still young."""
-    rng = random.Random(5)
-    nodes = branching(r, roots_ms=immigration(rng, per_hour=1_000, hours=3), rng=rng)
-    now_ms = 3 * HOUR_MS
-    seen = [node for node in nodes if node[0] < now_ms]
-    rng.shuffle(seen)
-    offspring = MaturedOffspring()
-    for at_ms, parent_at_ms in seen:
-        offspring.add_node(at_ms)
-        if parent_at_ms is not None:
-            offspring.add_edge(parent_at_ms=parent_at_ms, child_at_ms=at_ms)
-    offspring.roll(now_ms)
-    reading = offspring.read()
-
-    assert reading is not None
-    assert reading.value == pytest.approx(r, abs=0.1)
-    assert reading.nodes == sum(at_ms < 2 * HOUR_MS for at_ms, _ in seen)
-
-
-acts = st.lists(
-    st.tuples(st.integers(0, 5 * HOUR_MS), st.one_of(st.none(), st.integers(0, 3 * HOUR_MS))), max_size=30
-).map(lambda drawn: [(at_ms, None if back is None else at_ms - back) for at_ms, back in drawn])
-
-
-@given(acts, st.randoms(use_true_random=False), st.lists(st.integers(0, 6 * HOUR_MS), max_size=4))
-def test_order_of_nodes_and_edges_does_not_matter(
-    drawn: list[tuple[int, int | None]], rng: random.Random, rolls_ms: list[int]
-) -> None:
-    """An orphan's edge may be told hours after its parent has matured; looking in between changes nothing either."""
-    now_ms = 6 * HOUR_MS
-    offspring = MaturedOffspring()
-    told: list[tuple[str, int, int]] = [("node", at_ms, 0) for at_ms, _ in drawn]
-    told += [("edge", at_ms, parent) for at_ms, parent in drawn if parent is not None]
-    rng.shuffle(told)
-    for number, (what, at_ms, parent) in enumerate(told):
-        if what == "node":
-            offspring.add_node(at_ms)
-        else:
-            offspring.add_edge(parent_at_ms=parent, child_at_ms=at_ms)
-        if number < len(rolls_ms):
-            offspring.roll(rolls_ms[number])
-    offspring.roll(now_ms)
-    mature = [at_ms for at_ms, _ in drawn if at_ms < now_ms - HOUR_MS]
-    early = [p for at_ms, p in drawn if p is not None and at_ms - p <= HOUR_MS and p < now_ms - HOUR_MS]
-    reading = offspring.read()
-
-    assert (reading is None) == (not mature)
-    if reading is not None:
-        assert reading.nodes == len(mature)
-        assert reading.value == pytest.approx(len(early) / len(mature) / reacted(12))
-
-
-@given(acts, st.integers(0, 30))
-def test_restored_cascade_reads_the_same(drawn: list[tuple[int, int | None]], cut: int) -> None:
-    """One row, and nothing to tell where nothing changed."""
-    old, stored = MaturedOffspring(), dict[int, bytes]()
-    for at_ms, parent in drawn[:cut]:
-        old.add_node(at_ms)
-        if parent is not None:
-            old.add_edge(parent_at_ms=parent, child_at_ms=at_ms)
-        old.roll(at_ms)
-        stored.update((key, msgspec.msgpack.encode(row)) for key, row in old.changed_rows())
-    new = MaturedOffspring()
-    new.restore(msgspec.msgpack.decode(row, type=OffspringRow) for row in stored.values())
-    for at_ms, parent in drawn[cut:]:
-        for measure in (old, new):
-            measure.add_node(at_ms)
-            if parent is not None:
-                measure.add_edge(parent_at_ms=parent, child_at_ms=at_ms)
-    for at_ms in (2 * HOUR_MS, 7 * HOUR_MS):
-        old.roll(at_ms)
-        new.roll(at_ms)
-
-        assert old.read() == new.read()
-    assert [len(row) <= ROW_BYTES_MAX for row in stored.values()] in ([], [True])
-    assert old.changed_rows() == new.changed_rows()
-    assert old.changed_rows() == []
-
-
-def test_scaled_season_matures_as_the_season_does() -> None:
-    """With a unit a thousandth as long, an hour takes 3.6 seconds."""
-    fast = MaturedOffspring(unit_ms=300)
-    fast.add_node(0)
-    fast.add_edge(parent_at_ms=0, child_at_ms=3_600)
-    fast.add_edge(parent_at_ms=0, child_at_ms=3_601)
-    fast.roll(3_599)
-
-    assert fast.read() is None
-
-    fast.roll(3_660)
-
-    reading = fast.read()
-
-    assert reading is not None
-    assert reading.value == pytest.approx(1 / reacted(12))

@@ -137,7 +137,38 @@ def test_subtree_taken_off_and_hung_elsewhere_is_measured_where_it_is() -> None:
     tree.hang(2, parent=0)
 
     assert tree.structural_virality() == pytest.approx(mean_distance([NO_PLACE, 0, 0, 2]), rel=1e-12)
-    assert tree.children(0) == [1, 2]
+    assert list(tree.parents(0, 4)) == [NO_PLACE, 0, 0, 2]
+
+
+@given(trees, st.data())
+def test_subtree_taken_off_leaves_what_never_had_it_and_comes_back(parents: list[int], data: st.DataObject) -> None:
+    """Wherever it hung, the rest is measured as if it had not been there, and all as before once it is hung again."""
+    tree = grown(parents)
+    before = (tree.structural_virality(), tree.max_depth(), tree.breadth(), tree.nodes)
+    top = data.draw(st.integers(1, len(parents) - 1))
+    below = {top}
+    for node in range(1, len(parents)):
+        below |= {node} if parents[node] in below else set()
+    rest = [node for node in range(len(parents)) if node not in below]
+    tree.hang_nowhere(top)
+
+    assert [tree.is_attached(node) for node in range(len(parents))] == [node in rest for node in range(len(parents))]
+    assert all(tree.topmost(node) == top for node in below)
+    if len(rest) > 1:
+        renamed = [NO_PLACE, *(rest.index(parents[node]) for node in rest[1:])]
+        assert tree.structural_virality() == pytest.approx(mean_distance(renamed), rel=1e-12)
+        assert (tree.max_depth(), tree.breadth()) == (grown(renamed).max_depth(), grown(renamed).breadth())
+
+    assert set(tree.hang(top, parent=parents[top])) == below
+    assert (tree.structural_virality(), tree.max_depth(), tree.breadth(), tree.nodes) == before
+
+
+def test_leaf_below_a_place_that_waits_is_not_made() -> None:
+    """It would have no depth; the caller hangs it like any other place."""
+    tree = grown([NO_PLACE])
+    tree.add()
+
+    assert (tree.add_leaf(1), len(tree), tree.nodes) == (NO_PLACE, 2, 1)
 
 
 def test_single_node_has_no_structural_virality() -> None:

@@ -6,6 +6,8 @@ from random import Random
 
 import msgspec
 
+from schemas.attributed import AttributedItem, AttributedSignal
+from schemas.contribution import Contribution, ContributionItem
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
 from schemas.signal import Heartbeat, Kind, Signal
 from streams.attribution.matcher import Registry
@@ -37,6 +39,8 @@ EAGER_RULES: dict[str, object] = {
         "for": "3m",
         "keep": "15m",
     },
+    "cascade": {"orphan": "7m", "silence": "30m"},
+    "viral": {"size_min": 3, "percentile_enter": 0.5, "for": "1m", "keep": "5m"},
     "reminders": {"after": ["5m", "20m"], "every": "30m"},
 }
 """Thresholds so low that a handful of signals raises alerts."""
@@ -83,6 +87,16 @@ def random_log(random: Random, *, signals: int = 60, span_ms: int = 100 * MINUTE
         if random.random() < 0.05:
             log.append(refuse("empty", "nothing came"))
     return [*log, *ends(times[-1])]
+
+
+def signals_of(items: Iterable[AttributedItem]) -> list[AttributedSignal]:
+    """Return the signals among what the first step tells, without the readings of cascades."""
+    return [item for item in items if isinstance(item, AttributedSignal)]
+
+
+def contributions_of(items: Iterable[ContributionItem]) -> list[Contribution]:
+    """Return the contributions of signals among what the second step tells."""
+    return [item for item in items if isinstance(item, Contribution)]
 
 
 def ends(at_ms: int) -> list[Entry]:

@@ -7,11 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.attributed import BEGINNING, AttributedPacket, AttributedSignal, TopicLink
-from schemas.contribution import Contribution
+from schemas.contribution import ContributionItem
 from schemas.signal import KINDS
 from streams.steps.attribute import AttributeStep
 from streams.steps.follow import FollowStep
-from tests.streams.steps.logs import MINUTE_MS, START_MS, arrivals, batches, in_bytes, random_log, registry, remember
+from tests.streams.steps.logs import (
+    MINUTE_MS,
+    START_MS,
+    arrivals,
+    batches,
+    contributions_of,
+    in_bytes,
+    random_log,
+    registry,
+    remember,
+    signals_of,
+)
 
 REGISTRY = registry(engagement={"actor_cap": 2.3})
 HOUR_MS = 60 * MINUTE_MS
@@ -51,8 +62,8 @@ def test_an_actor_counts_up_to_the_cap_in_an_hour_and_a_topic(seed: int) -> None
     packets = random_packets(Random(seed))
     step = FollowStep(REGISTRY, origins=1)
     told = [step.advance([(offset, packet)], next_offset=offset + 1) for offset, packet in enumerate(packets)]
-    signals = [item for packet in packets for item in packet.items]
-    contributions = [item for one in told for item in one.items]
+    signals = signals_of(item for packet in packets for item in packet.items)
+    contributions = contributions_of(item for one in told for item in one.items)
 
     assert [(item.id, item.topic, item.units) for item in contributions] == units_by_brute_force(signals)
     assert step.applied == len(signals)
@@ -69,7 +80,7 @@ def test_a_restart_at_any_batch_tells_the_same_bytes_from_there(seed: int) -> No
     step = FollowStep(REGISTRY, origins=2)
     rows: dict[str, bytes] = {}
     points = []
-    told: list[list[Contribution]] = []
+    told: list[list[ContributionItem]] = []
     for begin, end in batches(random, len(channel)):
         told.append(step.advance(list(enumerate(channel[begin:end], begin)), next_offset=end).items)
         remember(rows, step.changed_rows())
@@ -78,7 +89,7 @@ def test_a_restart_at_any_batch_tells_the_same_bytes_from_there(seed: int) -> No
     for number, (kept, (offset, frontier, context)) in enumerate(points):
         again = FollowStep(REGISTRY, origins=2)
         again.restore(kept.items(), offset=offset, frontier=frontier, context=context)
-        further: list[Contribution] = []
+        further: list[ContributionItem] = []
         for begin, end in batches(random, len(channel), first=offset):
             further += again.advance(list(enumerate(channel[begin:end], begin)), next_offset=end).items
         assert in_bytes(further) == in_bytes(item for items in told[number + 1 :] for item in items)
@@ -112,7 +123,7 @@ def test_a_lost_packet_is_noticed_and_waited_for() -> None:
     assert step.frontier == first.upto
     step.advance([(2, second), (3, third)], next_offset=4)
     assert step.frontier == third.upto
-    assert step.applied == sum(len(packet.items) for packet in (first, second, third))
+    assert step.applied == sum(len(signals_of(packet.items)) for packet in (first, second, third))
 
 
 def random_packets_with_items() -> list[AttributedPacket]:

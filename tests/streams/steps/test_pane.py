@@ -25,9 +25,9 @@ EAGER = build_rules(EAGER_RULES)
 
 
 def act(actor: str, *, kind: int = 0, lineage: int = ADOPTED, units: int = 1000, number: int = 0,
-        root: str = "r", size: int = 1) -> Contribution:  # fmt: skip
+        root: str = "r") -> Contribution:  # fmt: skip
     """Return a contribution, so many milliseconds after the start as its number says."""
-    return Contribution(START_MS + number, f"s{number:05}", "b/t", actor, kind, lineage, units, root, "n", size, 1)
+    return Contribution(START_MS + number, f"s{number:05}", "b/t", actor, kind, lineage, units, root, "n")
 
 
 acts = st.builds(
@@ -136,10 +136,9 @@ def crowd(*, panes: int) -> list[Contribution]:
                     number=at,
                     lineage=number % 4,
                     root=f"r{number % 7}",
-                    size=number,
                 )
             )
-            made.append(act("busy", number=at, root="r1", size=number))
+            made.append(act("busy", number=at, root="r1"))
     return made
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alert import Alert
-from schemas.attributed import LINEAGES, AttributedPacket, AttributedSignal, Position
-from schemas.contribution import Contribution, ContributionPacket
+from schemas.attributed import LINEAGES, AttributedItem, AttributedPacket, Position
+from schemas.cascade import CascadeVitals
+from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.rejection import Late
 from schemas.signal import KINDS, Signal, conversation_of
 from schemas.vitals import Vitals
@@ -33,6 +34,7 @@ from tests.streams.steps.logs import (
     registry,
     remember,
     shuffled,
+    signals_of,
 )
 
 # A season of 24 times the speed, judged once a minute all the same: its day lasts an hour, so that states end again.
@@ -53,6 +55,8 @@ FAST_RULES: dict[str, object] = {
         "for": "48m",
         "keep": "2h",
     },
+    "cascade": {"orphan": "2h", "silence": "8h"},
+    "viral": {"size_min": 3, "percentile_enter": 0.5, "for": "24m", "keep": "2h"},
     "reminders": {"after": ["2h", "8h"], "every": "1d"},
 }
 SPEED = 24
@@ -64,17 +68,19 @@ seeds = st.integers(0, 2**32)
 
 
 class Told(NamedTuple):
-    """All vitals and alerts of a run as bytes, in the order of (tick, brand, topic)."""
+    """All vitals, cascades and alerts of a run as bytes, in the order of (tick, brand, topic), cascades by root."""
 
     vitals: list[bytes]
+    cascades: list[bytes]
     alerts: list[bytes]
 
 
-def in_order(vitals: Sequence[Vitals], alerts: Sequence[tuple[int, Alert]]) -> Told:
+def in_order(vitals: Sequence[Vitals], cascades: Sequence[CascadeVitals], alerts: Sequence[tuple[int, Alert]]) -> Told:
     """Return what was told in its order; that of one topic's alerts at one tick stays as it was told."""
     sorted_vitals = sorted(vitals, key=lambda one: (one.at, one.brand, one.topic))
     sorted_alerts = sorted(alerts, key=lambda one: (one[0], one[1].brand, one[1].topic))
-    return Told(in_bytes(sorted_vitals), in_bytes(sorted_alerts))
+    sorted_cascades = sorted(cascades, key=lambda one: (one.at, one.root, one.brand, one.topic))
+    return Told(in_bytes(sorted_vitals), in_bytes(sorted_cascades), in_bytes(sorted_alerts))
 
 
 def outcomes(log: list[Entry], random: Random, pipeline: Pipeline | None = None) -> list[Outcome]:
@@ -89,12 +95,16 @@ def outcomes(log: list[Entry], random: Random, pipeline: Pipeline | None = None)
 def oracle(log: list[Entry]) -> Told:
     """Return what a pipeline tells of a log in one piece, exactly in the order in which it tells it."""
     outcome = Pipeline(REGISTRY).advance(arrivals(log), next_offset=len(log))
-    return Told(in_bytes(outcome.vitals), in_bytes(outcome.alerts))
+    return Told(in_bytes(outcome.vitals), in_bytes(outcome.cascades), in_bytes(outcome.alerts))
 
 
 def joined(parts: Sequence[Outcome]) -> Told:
     """Return what many batches told as one."""
-    return in_order([one for part in parts for one in part.vitals], [one for part in parts for one in part.alerts])
+    return in_order(
+        [one for part in parts for one in part.vitals],
+        [one for part in parts for one in part.cascades],
+        [one for part in parts for one in part.alerts],
+    )
 
 
 @given(seeds)
@@ -155,7 +165,7 @@ def heard(entry: Entry) -> Entry:
 def test_engagement_in_the_windows_of_a_day_equals_brute_force(seed: int) -> None:
     """From attributed signals alone: weights under the cap of an actor, a topic and a clock hour, counted anew."""
     log = random_log(Random(seed), signals=90)
-    items = AttributeStep(registry()).advance(arrivals(log), next_offset=len(log)).items
+    items = signals_of(AttributeStep(registry()).advance(arrivals(log), next_offset=len(log)).items)
     vitals = Pipeline(registry()).advance(arrivals(log), next_offset=len(log)).vitals
 
     assert vitals
@@ -272,6 +282,7 @@ class World:
         ]
         self.crashed = 0
         self.vitals: dict[bytes, Vitals] = {}
+        self.cascades: dict[bytes, CascadeVitals] = {}
         self.alerts: dict[bytes, tuple[int, Alert]] = {}
 
     def run(self, log: list[Entry]) -> Told:
@@ -289,7 +300,7 @@ class World:
             if self.crashed < 20 and self.random.random() < self.crashes:
                 self.crashed += 1
                 self.random.choice(everyone).crash()
-        return in_order(list(self.vitals.values()), list(self.alerts.values()))
+        return in_order(list(self.vitals.values()), list(self.cascades.values()), list(self.alerts.values()))
 
     def _attribute(self, number: int) -> None:
         running = self.attribute[number]
@@ -297,16 +308,16 @@ class World:
         first_offset = records[0][0]
         batch = arrivals([entry for _, entry in records], first_offset=first_offset)
         told = running.step.advance(batch, next_offset=running.read)
-        targets: list[list[AttributedSignal]] = [[] for _ in self.follow]
+        targets: list[list[AttributedItem]] = [[] for _ in self.follow]
         for item in told.items:
-            targets[partition_of(item.actor, self.partitions)].append(item)
+            targets[partition_of(item.actor or item.root, self.partitions)].append(item)
         for target, items in zip(self.follow, targets, strict=True):
             target.input.append(AttributedPacket(1, number, told.after, told.upto, tuple(items)))
 
     def _follow(self, number: int) -> None:
         running = self.follow[number]
         added = running.step.advance(running.take(self.random), next_offset=running.read)
-        targets: list[list[Contribution]] = [[] for _ in self.watch]
+        targets: list[list[ContributionItem]] = [[] for _ in self.watch]
         for item in added.items:
             targets[partition_of(item.topic, self.partitions)].append(item)
         for target, items in zip(self.watch, targets, strict=True):
@@ -317,6 +328,8 @@ class World:
         seen = running.step.advance(running.take(self.random), next_offset=running.read)
         for vitals in seen.vitals:
             self.vitals.setdefault(msgspec.json.encode(vitals), vitals)
+        for cascade in seen.cascades:
+            self.cascades.setdefault(msgspec.json.encode(cascade), cascade)
         for alert in seen.alerts:
             self.alerts.setdefault(msgspec.json.encode(alert), alert)
 

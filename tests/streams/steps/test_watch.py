@@ -23,6 +23,7 @@ from tests.streams.steps.logs import (
     START_MS,
     arrivals,
     batches,
+    contributions_of,
     in_bytes,
     random_log,
     registry,
@@ -73,7 +74,7 @@ def check_windows(packets: list[ContributionPacket]) -> None:
     seen = WatchStep(REGISTRY, origins=1).advance(list(enumerate(packets)), next_offset=len(packets))
     vitals = {(f"{one.brand}/{one.topic}", one.at): one.windows for one in seen.vitals}
     by_topic: dict[str, list[Contribution]] = {}
-    for item in (item for packet in packets for item in packet.items):
+    for item in contributions_of(item for packet in packets for item in packet.items):
         by_topic.setdefault(item.topic, []).append(item)
     checked = 0
     for key, contributions in by_topic.items():

@@ -44,8 +44,8 @@ class Run:
     def read(self, signal: Signal, *own: str, root: str = "r") -> list[tuple[str, str, int]]:
         """Apply a signal that carries the topics `own`; return (topic, lineage, distance) of those that it is on."""
         matcher: Matcher = self.registry.at(signal.at)
-        told = self.conversations.apply(signal, root=root, own=own, matcher=matcher)
-        return [] if told is None else [(link.topic, LINEAGES[link.lineage], link.distance) for link in told.links]
+        links = self.conversations.apply(signal, root=root, own=own, matcher=matcher, registry=self.registry)
+        return [(link.topic, LINEAGES[link.lineage], link.distance) for link in links or ()]
 
 
 @pytest.fixture

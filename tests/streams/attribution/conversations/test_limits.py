@@ -3,20 +3,23 @@
 import msgspec
 
 from schemas.attributed import LINEAGES, AttributedSignal
-from schemas.rows import ROW_BYTES_MAX, ConversationRow, NodesRow
+from schemas.rows import ROW_BYTES_MAX
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
 from schemas.signal import Signal
-from streams.attribution.conversations import NODES_PER_ROW, TOPICS_MAX, Conversations
+from streams.attribution.conversation import TOPICS_MAX
+from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
+from streams.measures.cascade_shape import NODES_PER_ROW
 from streams.networks.native import ID_BYTES_MAX
 
 START_MS = 1_341_388_800_000
 SEVERAL = tuple(f"cern/t{number:02}" for number in range(TOPICS_MAX + 8))
 
-MATCHER = Registry(
+REGISTRY = Registry(
     TopicRecord("cern", key.removeprefix("cern/"), (TopicVersion(0, accounts={"n": ("cern",)}, seeds=Seeds()),))
     for key in SEVERAL
-).at(START_MS)
+)
+MATCHER = REGISTRY.at(START_MS)
 
 
 def reply(name: str, on: str, *, by: str = "somebody") -> Signal:
@@ -26,8 +29,8 @@ def reply(name: str, on: str, *, by: str = "somebody") -> Signal:
 
 def told_by(conversations: Conversations, signal: Signal, *own: str) -> dict[str, str]:
     """Apply a signal in the conversation `r` and return the lineage by topic."""
-    told = conversations.apply(signal, root="r", own=own, matcher=MATCHER)
-    return {} if told is None else {link.topic: LINEAGES[link.lineage] for link in told.links}
+    links = conversations.apply(signal, root="r", own=own, matcher=MATCHER, registry=REGISTRY)
+    return {link.topic: LINEAGES[link.lineage] for link in links or ()}
 
 
 def test_a_signal_is_on_every_topic_that_it_carries_however_many() -> None:
@@ -47,7 +50,7 @@ def test_topics_beyond_those_passed_on_are_seeded_below_the_brand_too() -> None:
 
 
 def test_rows_stay_small_with_the_longest_ids() -> None:
-    """Ids have a limit, and so have rows: a row of nodes holds as many of the longest as fit."""
+    """Actors and topics have a limit, and of the ids of nodes a row keeps eight bytes each."""
     conversations = Conversations(span_ms=1_000)
     actor, parent = "x" * ID_BYTES_MAX, "r"
     for number in range(2 * NODES_PER_ROW + 1):
@@ -55,44 +58,37 @@ def test_rows_stay_small_with_the_longest_ids() -> None:
         told_by(conversations, msgspec.structs.replace(reply(name, parent, by=actor), root_actor=actor), *SEVERAL)
         parent = name
     rows = dict(conversations.changed_rows())
-    sizes = {key: len(msgspec.msgpack.encode(row)) for key, row in rows.items()}
+    sizes = {key: len(row or b"") for key, row in rows.items()}
 
-    assert sorted(sizes) == ["c|r", "n|0|r", "n|1|r", "n|2|r"]
+    assert sorted(sizes) == ["c|r", "n|0|r", "n|1|r", "n|2|r", "p|r"]
     assert max(sizes.values()) <= ROW_BYTES_MAX
 
 
 def test_a_path_as_long_as_memory_keeps_its_depth_and_its_topics() -> None:
-    """Depth, distance and all topics share 64 bits, and none of them runs into another, also through the rows."""
+    """Distance and all topics share 64 bits, and neither runs into the other, also through the rows."""
     conversations = Conversations(span_ms=1_000)
     told_by(conversations, Signal("r", "n", "post", START_MS, "cern", post="r"), *SEVERAL[:TOPICS_MAX])
     parent, length = "r", 2_000
     for number in range(length):
         told_by(conversations, reply(f"n{number}", parent))
         parent = f"n{number}"
-    heads: list[tuple[str, ConversationRow]] = []
-    nodes: list[tuple[str, int, NodesRow]] = []
-    for key, row in conversations.changed_rows():
-        if isinstance(row, ConversationRow):
-            heads.append(("r", row))
-        elif isinstance(row, NodesRow):
-            packed = msgspec.msgpack.encode(row)
-            nodes.append(("r", int(key.split("|")[1]), msgspec.msgpack.decode(packed, type=NodesRow)))
     restored = Conversations(span_ms=1_000)
-    restored.restore(heads, nodes)
-    last = restored.apply(reply("last", parent), root="r", own=(), matcher=MATCHER)
+    restored.restore([(key, row or b"") for key, row in conversations.changed_rows()], frontier_ms=START_MS)
+    last = restored.apply(reply("last", parent), root="r", own=(), matcher=MATCHER, registry=REGISTRY)
+    conversation = restored.get("r")
 
     assert last is not None
-    assert (last.size, last.depth) == (length + 2, length + 1)
-    assert [(link.topic, link.distance) for link in last.links] == [
-        (topic, length + 1) for topic in SEVERAL[:TOPICS_MAX]
-    ]
-    assert {LINEAGES[link.lineage] for link in last.links} == {"seeded"}
+    assert conversation is not None
+    shape = conversation.shape.read()
+    assert (shape.size, shape.depth) == (length + 2, length + 1)
+    assert [(link.topic, link.distance) for link in last] == [(topic, length + 1) for topic in SEVERAL[:TOPICS_MAX]]
+    assert {LINEAGES[link.lineage] for link in last} == {"seeded"}
 
 
 def test_what_a_conversation_tells_fits_on_the_wire() -> None:
     """The signal that carries everything can be encoded and read again."""
     conversations = Conversations(span_ms=1_000)
-    told = conversations.apply(reply("a", "r"), root="r", own=SEVERAL, matcher=MATCHER)
+    told = conversations.apply(reply("a", "r"), root="r", own=SEVERAL, matcher=MATCHER, registry=REGISTRY)
     assert told is not None
-    item = AttributedSignal(START_MS, "a", "somebody", 1, "n", "r", told.links)
+    item = AttributedSignal(START_MS, "a", "somebody", 1, "n", "r", told)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(item), type=AttributedSignal) == item

@@ -1,0 +1,255 @@
+"""One conversation: whose it is, which topics it carries, what its nodes pass on, and how its cascade grows."""
+
+from array import array
+from functools import lru_cache
+from typing import cast
+
+from schemas.attributed import ADOPTED, BRAND, SEEDED, TopicLink
+from schemas.cascade import EDGES
+from schemas.conversation_rows import CascadeTiming, ConversationRow
+from schemas.signal import KINDS, Signal, node_of
+from streams.attribution.matcher import Matcher
+from streams.measures.cascade_shape import CascadeShape, Edge
+from streams.measures.infectiousness import Infectiousness
+from streams.measures.overperformance import BENCHMARK_UNITS
+from streams.measures.pace import MINUTES_PER_UNIT, CascadePace
+
+TOPICS_MAX = 32
+"""Topics remembered of one conversation; what carries more tells them, but does not pass them on."""
+PACED_SIZE = 10
+"""From this size on a cascade has a pace; smaller ones are many, and say little."""
+
+# What a node passes on to its children lies packed in one integer of 48 bits, mask << 16 | distance: its topics (a mask
+# of bits) and its distance to a brand's act.
+_MASK_AT = 16
+DISTANCE_UNKNOWN = (1 << 16) - 1
+
+_TREE_KINDS = frozenset(("post", "reply", "quote", "share"))
+_PASSING_ON = frozenset(("share", "like"))
+_KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
+
+Links = tuple[TopicLink, ...]
+
+
+class Conversation:
+    """One conversation in memory: its head (`row`), its tree (`shape`), and by place what each node passes on.
+
+    Infectiousness is kept from the first share on, the pace from ten nodes on: most cascades never come to either.
+    `soon_ms` and `later_ms` are the ticks at which it is to be looked at, 0 for none (`Conversations`).
+    """
+
+    __slots__ = ("infection", "inherited", "later_ms", "pace", "row", "shape", "soon_ms")
+
+    def __init__(self, row: ConversationRow, shape: CascadeShape) -> None:
+        self.row = row
+        self.shape = shape
+        self.inherited = array("Q")
+        self.infection: Infectiousness | None = None
+        self.pace: CascadePace | None = None
+        self.soon_ms = self.later_ms = 0
+
+    def apply(self, signal: Signal, root: str, own: tuple[str, ...], matcher: Matcher) -> Links | None:
+        """Add one signal and return the topics that it is on with lineage and distance; None where it is on none.
+
+        This runs for every signal on a topic, so what nodes pass on stays packed here.
+        """
+        row = self.row
+        node_id = node_of(signal)
+        in_tree = signal.kind in _TREE_KINDS
+        is_root = in_tree and node_id == root
+        if not row.root_seen:
+            self._meet_root_actor(signal, is_root=is_root, matcher=matcher)
+        own_mask = self._mask_of(own, network=signal.network, matcher=matcher) if own else 0
+        author_topics = matcher.brand_topics(signal.network, signal.actor)
+        if is_root:
+            mask, distance = own_mask, DISTANCE_UNKNOWN
+            # What is deleted or edited later stays what it was to those who answered; an edit tells of an unseen root.
+            if not row.root_seen and signal.op in ("create", "update"):
+                row.root_mask, row.root_seen = mask, True
+        else:
+            if not row.root_seen:
+                # A root that was never seen is taken to carry what is said of its brand below it.
+                row.root_mask |= own_mask & row.brand_mask
+            above = self._above(signal, node_id=node_id, matcher=matcher)
+            goes_elsewhere = signal.tags and not own and signal.kind not in _PASSING_ON
+            mask = own_mask if goes_elsewhere else own_mask | above >> _MASK_AT
+            distance = min((above & DISTANCE_UNKNOWN) + 1, DISTANCE_UNKNOWN)
+        if author_topics:
+            distance = 0
+        if signal.op == "create":
+            if in_tree:
+                self._add_node(signal, node_id, mask << _MASK_AT | distance, is_root=is_root)
+            elif signal.kind == "like":
+                self._interact(signal.at)
+        elif signal.op != "update" and in_tree:
+            self._take_back(signal, node_id)
+        known_distance = distance if distance < DISTANCE_UNKNOWN else -1
+        links = self._links(mask, author_topics, known_distance)
+        if own and len(row.topics) == TOPICS_MAX:
+            links += self._links_beyond(own, author_topics, known_distance, signal.network, matcher)
+        return links or None
+
+    # --- the tree -----------------------------------------------------------------------------------------------------
+
+    def _add_node(self, signal: Signal, node_id: str, packed: int, *, is_root: bool) -> None:
+        """Grow the tree by a post, reply, quote or share that was not in it yet."""
+        row, edge = self.row, signal.edge
+        added = self.shape.add(
+            node_id,
+            None if is_root else _target_of(signal),
+            at_ms=signal.at,
+            edge=cast(Edge, edge) if edge in EDGES else "observed",
+        )
+        if not added.is_new:
+            return
+        inherited = self.inherited
+        if (places := len(self.shape)) > len(inherited):
+            # Missing parents have places, too.
+            inherited.extend((0,) * (places - len(inherited)))
+        if added.place >= 0:
+            inherited[added.place] = packed
+        row.grown_ms = signal.at
+        if is_root:
+            row.root_kind, row.root_followers = _KIND_INDEX[signal.kind], signal.followers
+            if self.infection is not None:
+                self.infection.meet_root(signal.followers)
+            return
+        self._interact(signal.at)
+        if self.pace is not None:
+            self.pace.add(signal.at)
+        elif len(self.shape) >= PACED_SIZE:
+            self._begin_pace()
+        if signal.kind == "share":
+            self._share(signal)
+
+    def _share(self, signal: Signal) -> None:
+        row = self.row
+        row.shares += 1
+        if self.infection is None:
+            self.infection = Infectiousness(unit_ms=row.timing.unit_ms)
+            self.infection.add(row.began_ms, row.root_followers, followers_imputed=row.timing.followers_imputed)
+        self.infection.add(signal.at, signal.followers, followers_imputed=row.timing.followers_imputed)
+
+    def _begin_pace(self) -> None:
+        """Count the nodes that came before a pace was kept; their times are known to the second."""
+        shape = self.shape
+        self.pace = CascadePace(minute_ms=max(1_000, self.row.timing.unit_ms // MINUTES_PER_UNIT))
+        for at_ms in sorted(shape.at_ms_of(place) for place in range(len(shape)) if shape.is_seen(place)):
+            self.pace.add(at_ms)
+
+    def _take_back(self, signal: Signal, node_id: str) -> None:
+        """Take a share out of the size, or leave a tombstone for a post; what is below them stays where it is."""
+        shape = self.shape
+        if shape.undo(node_id) if signal.kind == "share" else shape.delete(node_id):
+            self.row.grown_ms = signal.at
+
+    def _interact(self, at_ms: int) -> None:
+        """Count an act on the root or below it, behind those that the benchmark ages cover."""
+        self.pass_benchmarks(at_ms)
+        self.row.interactions += 1
+
+    def pass_benchmarks(self, at_ms: int) -> None:
+        """Note what the root had brought at every benchmark age up to an instant; unknown where it was not seen."""
+        row = self.row
+        passed = len(row.benchmarks)
+        if row.root_kind < 0 or passed == len(BENCHMARK_UNITS):
+            return
+        age_ms, unit_ms = at_ms - row.began_ms, row.timing.unit_ms
+        while passed < len(BENCHMARK_UNITS) and age_ms >= BENCHMARK_UNITS[passed] * unit_ms:
+            row.benchmarks = (*row.benchmarks, row.interactions)
+            passed += 1
+
+    # --- lineage ------------------------------------------------------------------------------------------------------
+
+    def _mask_of(self, topics: tuple[str, ...], *, network: str, matcher: Matcher) -> int:
+        """Return the topics as bits, giving a bit to those that the conversation did not know yet."""
+        row = self.row
+        if topics == row.topics:
+            return (1 << len(topics)) - 1
+        mask = 0
+        for topic in topics:
+            if topic not in row.topics:
+                if len(row.topics) == TOPICS_MAX:
+                    continue
+                row.topics = (*row.topics, topic)
+                self._mark_brand(network=network, matcher=matcher)
+            mask |= 1 << row.topics.index(topic)
+        return mask
+
+    def _mark_brand(self, *, network: str, matcher: Matcher) -> None:
+        """Set the bit of every topic whose brand wrote the root."""
+        row = self.row
+        if row.root_actor is not None:
+            brand_topics = matcher.brand_topics(network, row.root_actor)
+            if brand_topics:
+                row.brand_mask |= sum(1 << bit for bit, topic in enumerate(row.topics) if topic in brand_topics)
+
+    def _meet_root_actor(self, signal: Signal, *, is_root: bool, matcher: Matcher) -> None:
+        """Learn who wrote the root, from a signal that names its author or, which counts for more, from the root."""
+        row = self.row
+        root_actor = signal.actor if is_root else signal.root_actor
+        if root_actor is None and (signal.root or _target_of(signal)) == _target_of(signal):
+            root_actor = signal.parent_actor
+        if root_actor is not None and (row.root_actor is None or is_root):
+            row.root_actor, row.brand_mask = root_actor, 0
+            self._mark_brand(network=signal.network, matcher=matcher)
+
+    def _above(self, signal: Signal, *, node_id: str, matcher: Matcher) -> int:
+        """Return what the signal inherits, packed: from its parent if that was seen, else from the root."""
+        parent_id = _target_of(signal)
+        if parent_id is not None and parent_id != node_id:
+            place = self.shape.find(parent_id)
+            if place >= 0 and self.shape.is_seen(place):
+                return self.inherited[place]
+        row = self.row
+        is_brands = bool(row.brand_mask)
+        if not is_brands and signal.parent_actor is not None and signal.parent_actor != row.root_actor:
+            is_brands = bool(matcher.brand_topics(signal.network, signal.parent_actor))
+        return row.root_mask << _MASK_AT | (0 if is_brands else DISTANCE_UNKNOWN)
+
+    def _links(self, mask: int, author_topics: tuple[str, ...], distance: int) -> Links:
+        """Return the lineage of the signal for each topic that it is on, in the conversation's order of topics."""
+        links, row = [], self.row
+        # What the brand's root carries, everything below it is on; what others bring into it is seeded there as well.
+        mask |= row.brand_mask & row.root_mask
+        for bit, topic in enumerate(row.topics):
+            if mask >> bit & 1:
+                if topic in author_topics:
+                    lineage = BRAND
+                elif row.brand_mask >> bit & 1:
+                    lineage = SEEDED
+                else:
+                    lineage = ADOPTED
+                links.append(_link(topic, lineage, distance))
+        return tuple(links)
+
+    def _links_beyond(
+        self, own: tuple[str, ...], author_topics: tuple[str, ...], distance: int, network: str, matcher: Matcher
+    ) -> Links:
+        """Return the same for the topics that the signal carries itself and that the conversation has no bit for."""
+        row = self.row
+        brand_topics = () if row.root_actor is None else matcher.brand_topics(network, row.root_actor)
+        return tuple(
+            _link(topic, BRAND if topic in author_topics else SEEDED if topic in brand_topics else ADOPTED, distance)
+            for topic in own
+            if topic not in row.topics
+        )
+
+
+def begun(signal: Signal, *, root: str, timing: CascadeTiming) -> Conversation:
+    """Return a new conversation before its first signal. Its root counts from now on, whether it is seen or not."""
+    row = ConversationRow(
+        began_ms=signal.at, last_at_ms=signal.at, grown_ms=signal.at, network=signal.network, timing=timing
+    )
+    shape = CascadeShape(root)
+    shape.promote(root)
+    return Conversation(row, shape)
+
+
+def _target_of(signal: Signal) -> str | None:
+    """Return the id of what the signal answers or spreads."""
+    return signal.parent or (signal.post if signal.kind in _PASSING_ON else None)
+
+
+# Links are frozen, and few of them differ.
+_link = lru_cache(maxsize=4096)(TopicLink)

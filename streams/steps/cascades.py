@@ -1,0 +1,185 @@
+"""The cascades of one topic: what is told of each, how unusual it is, which are the largest, and which are viral."""
+
+from collections.abc import Iterable, Iterator
+from heapq import nsmallest
+
+import msgspec
+
+from schemas.alert import CascadeEvidence
+from schemas.cascade import EDGES, ENDED, FLAG_IMPUTED, FLAG_NAMES, CascadeContribution, CascadeReading, CascadeVitals
+from schemas.lifecycle_rows import ViralRow
+from schemas.rows import KnownCascadeRow, TopicCascadesRow
+from schemas.rules import HOUR_MS, Rules
+from schemas.virality_rows import HistoryRow
+from streams.lifecycle.viral import ViralWatch
+from streams.measures.growth import doubling_time
+from streams.measures.infectiousness import IMPUTED_RATIO_MAX, Infection, final_shares, forecast_interval
+from streams.measures.percentile import CascadeHistory
+
+CASCADES_MAX = 100
+"""Cascades remembered as evidence: roots have up to 512 bytes, and a row is at most 64 KiB."""
+CASCADES_KEPT = 50
+CASCADES_TOLD = 5
+NETWORKS_MAX = 32
+"""Networks whose cascades have a history of their own; what comes from others is compared with nothing."""
+COMPARED_SIZE = 10
+"""From this size on a shape is compared with those of other cascades (MEASURES.md §5)."""
+DIGITS = 9
+"""Significant digits of what is told: more than anybody needs, fewer than two machines could differ in."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.decode
+
+
+class TopicCascades:
+    """The cascades of one topic, fed with their readings in stamp order."""
+
+    def __init__(self, *, brand: str, topic: str) -> None:
+        self.brand = brand
+        self.topic = topic
+        self.viral = ViralWatch(brand=brand, topic=topic)
+        self._known: dict[str, KnownCascadeRow] = {}
+        self._known_changed = False
+        self._histories: dict[str, CascadeHistory] = {}
+
+    def take(self, told: CascadeContribution, rules: Rules) -> CascadeVitals | None:
+        """Take note of a reading and return its vitals, None below two posts and shares; `rules` are scaled already."""
+        reading = told.reading
+        history = self._history(reading.network)
+        vitals = None
+        if reading.size > 1:
+            vitals = self._vitals(reading, told.overperforming, rules, history)
+            self._remember(vitals, day_ms=rules.cascade.silence_ms)
+            self.viral.take(vitals, rules)
+        if reading.flags & ENDED and history is not None and reading.size > 0:
+            history.add(size=reading.size, virality=reading.virality if reading.size >= COMPARED_SIZE else None)
+        return vitals
+
+    def _history(self, network: str) -> CascadeHistory | None:
+        known = self._histories.get(network)
+        if known is None and len(self._histories) < NETWORKS_MAX:
+            known = self._histories[network] = CascadeHistory()
+        return known
+
+    def _vitals(
+        self, reading: CascadeReading, overperforming: float | None, rules: Rules, history: CascadeHistory | None
+    ) -> CascadeVitals:
+        infected, n_star = reading.infected, rules.cascade.followers_per_share
+        value = low = high = reproduction = forecast = forecast_low = forecast_high = None
+        flags = [name for flag, name in FLAG_NAMES if reading.flags & flag]
+        if infected is not None:
+            value, low, high = infected.value, infected.low, infected.high
+            reproduction = value * n_star
+            if infected.imputed_ratio > 0:
+                flags.append(FLAG_IMPUTED)
+            if infected.imputed_ratio <= IMPUTED_RATIO_MAX:
+                infection = Infection(value, low, high, reading.shares, infected.direct, infected.imputed_ratio)
+                forecast = final_shares(
+                    shares=reading.shares, value=value, direct=infected.direct, followers_per_share=n_star
+                )
+                forecast_low, forecast_high = forecast_interval(infection, followers_per_share=n_star)
+        vitals = CascadeVitals(
+            at=reading.at + 1,
+            root=reading.root,
+            brand=self.brand,
+            topic=self.topic,
+            network=reading.network,
+            size=reading.size,
+            depth=reading.depth,
+            breadth=reading.breadth,
+            structural_virality=_steady(reading.virality),
+            infectiousness=_steady(value),
+            low=_steady(low),
+            high=_steady(high),
+            forecast=_steady(forecast),
+            forecast_low=_steady(forecast_low),
+            forecast_high=_steady(forecast_high),
+            reproduction=_steady(reproduction),
+            edge=EDGES[reading.edge],
+            began_at=reading.began_ms,
+            shares=reading.shares,
+            overperforming=_steady(overperforming),
+            flags=tuple(flags),
+        )
+        _add_pace(vitals, reading)
+        if history is not None:
+            _compare(vitals, reading, history)
+        return vitals
+
+    # --- the largest --------------------------------------------------------------------------------------------------
+
+    def _remember(self, vitals: CascadeVitals, *, day_ms: int) -> None:
+        self._known[vitals.root] = KnownCascadeRow(
+            *(getattr(vitals, name) for name in KnownCascadeRow.__struct_fields__)
+        )
+        self._known_changed = True
+        if len(self._known) > CASCADES_MAX:
+            live = [(root, known) for root, known in self._known.items() if known.at >= vitals.at - day_ms]
+            live.sort(key=lambda entry: (-entry[1].size, entry[0]))
+            self._known = dict(live[:CASCADES_KEPT])
+
+    def largest(self, *, since_ms: int) -> tuple[CascadeEvidence, ...]:
+        """Return the largest cascades that were read since an instant, as evidence for an alert."""
+        live = [(-known.size, root) for root, known in self._known.items() if known.at >= since_ms]
+        return tuple(
+            CascadeEvidence(root, *(getattr(self._known[root], name) for name in CascadeEvidence.__struct_fields__[1:]))
+            for _, root in nsmallest(CASCADES_TOLD, live)
+        )
+
+    # --- remembering --------------------------------------------------------------------------------------------------
+
+    def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the rows that changed since the last call: `k` for the largest, `v|root` for what is watched,
+        `h|bin|network` for histories.
+        """
+        if self._known_changed:
+            self._known_changed = False
+            yield "k", _encode(TopicCascadesRow(cascades=self._known))
+        for root, watched in self.viral.changed_rows():
+            yield f"v|{root}", None if watched is None else _encode(watched)
+        for network in sorted(self._histories):
+            for number, histogram in self._histories[network].changed_rows():
+                yield f"h|{number}|{network}", _encode(HistoryRow(network, histogram))
+
+    def restore(
+        self, *, largest: Iterable[bytes] = (), watched: Iterable[bytes] = (), histories: Iterable[bytes] = ()
+    ) -> None:
+        """Take up the rows of earlier `changed_rows`."""
+        for value in largest:
+            self._known = _decode(value, type=TopicCascadesRow).cascades
+        self.viral.restore([_decode(value, type=ViralRow) for value in watched])
+        by_network: dict[str, list[HistoryRow]] = {}
+        for value in histories:
+            row = _decode(value, type=HistoryRow)
+            by_network.setdefault(row.network, []).append(row)
+        for network, rows in by_network.items():
+            history = self._histories[network] = CascadeHistory()
+            history.restore(row.histogram for row in rows)
+
+
+def _add_pace(vitals: CascadeVitals, reading: CascadeReading) -> None:
+    """Tell how fast the cascade grows, in nodes an hour."""
+    pace = reading.pace
+    if pace is None:
+        return
+    hours = pace.span_ms / HOUR_MS
+    growth = doubling_time(n1=pace.before, n2=pace.recent, delta_s=pace.span_ms / 1000)
+    vitals.velocity = _steady(pace.recent / hours)
+    vitals.acceleration = _steady((pace.recent - pace.before) / hours**2)
+    vitals.peak_velocity = _steady(pace.peak * HOUR_MS / pace.unit_ms)
+    vitals.peak_at = pace.peak_at_ms
+    vitals.doubling_time_s = None if growth is None else _steady(growth.doubling_time_s)
+
+
+def _compare(vitals: CascadeVitals, reading: CascadeReading, history: CascadeHistory) -> None:
+    """Tell how unusual the cascade is among those that have ended: its shape, and the size that it will come to."""
+    if reading.size >= COMPARED_SIZE and reading.virality is not None:
+        vitals.virality_percentile = _steady(history.virality_percentile(size=reading.size, virality=reading.virality))
+    if vitals.forecast is not None:
+        # Sizes count all posts and shares, a forecast counts shares: what is still to come is added to the size.
+        final_size = reading.size + max(0.0, vitals.forecast - reading.shares)
+        vitals.forecast_percentile = _steady(history.size_percentile(final_size))
+
+
+def _steady(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.{DIGITS}g}")

@@ -1,0 +1,1 @@
+"""Tests of viral cascades: single episodes, which cascades are watched, and random lives."""
