@@ -11,6 +11,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from schemas.alert import Status
+from schemas.channels import SIGNALS
 from schemas.rejection import REASONS, Reason
 
 Outcome = Literal["applied", "late", "rejected", "duplicate", "heartbeat"]
@@ -108,6 +109,10 @@ class Metrics:
             "checkpoint": self._gauge("checkpoint_offset", "Next offset after the last checkpoint.", *where),
             "end": self._gauge("end_offset", "Next offset to be written to the partition.", *where),
         }
+        self._cascades_open = self._gauge(
+            "cascades_open", "Cascades that go on, of the conversations of the partition.", "partition"
+        )
+        self._orphans = self._gauge("orphans", "Posts and shares that wait for their parent.", "partition")
         self._partition_gauges = (self._watermark, self._lag, self._reorder_buffer, *self._offsets.values())
 
     def _add_durability(self) -> None:
@@ -197,11 +202,20 @@ class Metrics:
             # The end is asked for now and then, the applied offset is always current, so it can be ahead.
             self._lag.labels(*where).set(max(0, positions["end"] - positions["applied"]))
 
+    def set_cascades(self, partition: int, *, open: int, orphans: int) -> None:  # noqa: A002  (as its gauge)
+        """Tell how many cascades of a partition of the signals go on, and how many of their nodes wait for a parent."""
+        self._cascades_open.labels(str(partition)).set(open)
+        self._orphans.labels(str(partition)).set(orphans)
+
     def drop_partition(self, channel: str, partition: int) -> None:
         """Forget the gauges of a revoked partition: another worker tells them now. Unknown partitions are fine."""
         self._positions.pop((channel, partition), None)
         for gauge in self._partition_gauges:
             gauge.remove(channel, str(partition))
+        # Conversations lie by the partitions of the signals; those of other channels may be another worker's.
+        if channel == SIGNALS.name or channel.endswith(f".{SIGNALS.name}"):
+            self._cascades_open.remove(str(partition))
+            self._orphans.remove(str(partition))
 
     def observe_checkpoint(self, *, duration_s: float, now_s: float) -> None:
         """Tell that a checkpoint was completed at `now_s` (epoch seconds) and how long it took."""

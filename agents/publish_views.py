@@ -1,4 +1,4 @@
-"""Publish views: vitals and alerts -> the Redis read model; when Redis is away only the views wait."""
+"""Publish views: vitals, cascades and alerts -> the Redis read model; when Redis is away only the views wait."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,20 @@ from typing import Any
 import msgspec
 
 from agents.broker import BrokerError, read_partition
+from agents.cascade_views import WaitingCascades, is_live
 from agents.lane import Batch
 from agents.metrics import Metrics
 from agents.settings import Settings
 from agents.views import OPEN_STATUSES, Views, ViewsBatch, ViewsUnavailable
 from schemas.alert import Alert
-from schemas.channels import ALERT_STATE, ALERTS, VITALS, named
+from schemas.cascade import CascadeVitals
+from schemas.channels import ALERT_STATE, CASCADES, VITALS, named
 from schemas.vitals import Vitals
 
 logger = logging.getLogger("overgrowth")
 
 _decode_vitals = msgspec.json.Decoder(Vitals).decode
+_decode_cascade = msgspec.json.Decoder(CascadeVitals).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 
 GATHER_S = 0.05
@@ -32,18 +35,19 @@ FORGET_AGAIN_S = 1.0
 class Publisher:
     """Takes every batch at once and writes in the background, so that an absent Redis holds nothing else up.
 
-    What waits stays small: of vitals only the newest per topic, and alerts are few. Input is acknowledged once it is
-    written; after a crash it is read again, and writing it again changes nothing. A store that was found empty (a new
-    one, or one that was flushed) is filled from the compacted channels.
+    What waits stays small: of vitals only the newest per topic or cascade, and alerts are few. Input is acknowledged
+    once it is written; after a crash it is read again, and writing it again changes nothing. A store that was found
+    empty (a new one, or one that was flushed) is filled from the compacted channels.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.acknowledge: Callable[[str, int, int], None] = lambda channel, partition, offset: None
         self._settings = settings
         self._vitals_channel = named(VITALS, namespace=settings.namespace)
-        self._alerts_channel = named(ALERTS, namespace=settings.namespace)
+        self._cascades_channel = named(CASCADES, namespace=settings.namespace)
         self._views = Views(settings.redis, settings.namespace, metrics=metrics)
         self._vitals: dict[str, tuple[Vitals, bytes]] = {}
+        self._cascades = WaitingCascades()
         self._alerts: list[tuple[Alert, bytes]] = []
         self._forgotten: set[str] = set()
         self._offsets: dict[tuple[str, int], int] = {}
@@ -52,12 +56,14 @@ class Publisher:
         self._writing = asyncio.Lock()
 
     def take(self, channel: str, partition: int, batch: Batch) -> None:
-        """Take the records of one batch; what cannot be read as vitals or alert is logged and left out."""
+        """Take the records of one batch; what cannot be read as what its channel carries is logged and left out."""
         for record in batch.records:
             if record.value is not None:
                 where = f"{channel}[{partition}] at offset {record.offset}"
                 if channel == self._vitals_channel:
                     _keep_newest(self._vitals, record.value, where=where)
+                elif channel == self._cascades_channel:
+                    _keep_cascade(self._cascades, record.value, where=where)
                 elif (alert := _read_alert(record.value, where=where)) is not None:
                     self._alerts.append((alert, record.value))
             elif channel == self._vitals_channel and record.key:
@@ -68,6 +74,7 @@ class Publisher:
     def _forget(self, topic: str) -> None:
         """Have everything about a topic removed, as its emptied vitals tell."""
         self._vitals.pop(topic, None)
+        self._cascades.forget(topic)
         self._alerts = [(alert, json) for alert, json in self._alerts if f"{alert.brand}/{alert.topic}" != topic]
         self._forgotten.add(topic)
 
@@ -82,13 +89,15 @@ class Publisher:
         async with self._writing:
             self._waiting.clear()
             vitals, self._vitals = self._vitals, {}
+            cascades = self._cascades.take()
             alerts, self._alerts = self._alerts, []
             forgotten, self._forgotten = self._forgotten, set()
             offsets, self._offsets = self._offsets, {}
             # What came after a topic was forgotten is written after it.
             await self._forget_until_done(forgotten)
             written = await self._views.write_until_done(
-                ViewsBatch(vitals=tuple(vitals.values()), alerts=tuple(alerts)), stopped=self._stopped
+                ViewsBatch(vitals=tuple(vitals.values()), alerts=tuple(alerts), cascades=cascades),
+                stopped=self._stopped,
             )
             if written is None:
                 return
@@ -109,15 +118,23 @@ class Publisher:
                         await asyncio.wait_for(self._stopped.wait(), FORGET_AGAIN_S)
 
     async def _refill(self) -> None:
-        """Write the newest vitals of every topic and every open episode, from the channels that keep them."""
+        """Write the newest vitals of all topics and cascades, and all open episodes, from the channels."""
         vitals: dict[str, tuple[Vitals, bytes]] = {}
+        forgotten: set[str] = set()
+        waiting = WaitingCascades()
         episodes: dict[bytes, tuple[Alert, bytes]] = {}
         try:
             async for record, where in self._records(self._vitals_channel):
+                topic = (record.key or b"").decode(errors="replace")
                 if record.value is None:
-                    vitals.pop((record.key or b"").decode(errors="replace"), None)
+                    vitals.pop(topic, None)
+                    forgotten.add(topic)
                 else:
                     _keep_newest(vitals, record.value, where=where)
+                    forgotten.discard(topic)
+            async for record, where in self._records(self._cascades_channel):
+                if record.value is not None:
+                    _keep_cascade(waiting, record.value, where=where)
             async for record, where in self._records(named(ALERT_STATE, namespace=self._settings.namespace)):
                 episodes.pop(record.key, None)
                 alert = None if record.value is None else _read_alert(record.value, where=where)
@@ -126,9 +143,18 @@ class Publisher:
         except BrokerError as error:
             logger.warning("the views were empty and could not be filled again: %s", error)
             return
-        batch = ViewsBatch(vitals=tuple(vitals.values()), alerts=tuple(episodes.values()))
+        for topic in forgotten:
+            waiting.forget(topic)
+        # Also what ended, so that the same is known of it as before.
+        cascades = waiting.take()
+        batch = ViewsBatch(vitals=tuple(vitals.values()), alerts=tuple(episodes.values()), cascades=cascades)
         if await self._views.write_until_done(batch, stopped=self._stopped) is not None:
-            logger.info("the views were empty: filled with %d topics, %d open episodes", len(vitals), len(episodes))
+            logger.info(
+                "the views were empty: filled with %d topics, %d open episodes, %d live cascades",
+                len(vitals),
+                len(episodes),
+                sum(is_live(cascade) for cascade, _ in cascades),
+            )
 
     async def _records(self, channel: str) -> AsyncIterator[tuple[Any, str]]:
         """Yield every record of a channel, with its place in words."""
@@ -140,6 +166,7 @@ class Publisher:
     def leave(self) -> None:
         """Forget what waits: the next owner of the partitions reads it again."""
         self._vitals.clear()
+        self._cascades.clear()
         self._alerts.clear()
         self._forgotten.clear()
         self._offsets.clear()
@@ -167,6 +194,13 @@ def _keep_newest(known: dict[str, tuple[Vitals, bytes]], json: bytes, *, where: 
     topic = f"{vitals.brand}/{vitals.topic}"
     if topic not in known or known[topic][0].at <= vitals.at:
         known[topic] = (vitals, json)
+
+
+def _keep_cascade(known: WaitingCascades, json: bytes, *, where: str) -> None:
+    try:
+        known.keep(_decode_cascade(json), json)
+    except (msgspec.DecodeError, RecursionError) as error:
+        _leave_out("vitals of a cascade", error, where=where)
 
 
 def _read_alert(json: bytes, *, where: str) -> Alert | None:

@@ -1,4 +1,4 @@
-"""Write and read the read model in Redis: latest vitals, open episodes, alerts by id, the last alerts, and pub/sub.
+"""Write and read the read model in Redis: latest vitals, live cascades, open episodes, alerts, and pub/sub.
 
 Redis decides: small Lua scripts compare a stamp before they write, so a batch that comes again, or late, changes
 nothing and publishes nothing. All keys begin with `overgrowth:`, then `<namespace>:` where there is one. It takes one
@@ -10,6 +10,7 @@ Redis or Valkey from 6.2 on, no cluster:
     alerts                     stream (id, topic, alert), and the pub/sub channel of the same name: new alerts as JSON
     revision:<episode>         number of the newest revision seen, also after the episode was closed
     index:<brand>/<topic>      sorted set of "<stream entry> <alert id>", to forget a topic by
+    cascade...:<brand>/<topic> live cascades by size (`agents.cascade_views`)
     layout                     version of all this; where it is missing, the store is new or was flushed
 """
 
@@ -18,7 +19,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from redis.asyncio import Redis
@@ -27,13 +28,16 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
+from agents.cascade_views import WRITE_CASCADE, cascade_arguments, cascade_views, largest_first, topic_of
 from agents.metrics import Metrics, RedisOperation
 from schemas.alert import Alert
+from schemas.cascade import CascadeVitals
 from schemas.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
-_Shape = TypeVar("_Shape", Vitals, Alert)
+_Shape = TypeVar("_Shape", Vitals, Alert, CascadeVitals)
+_NAMES = {Vitals: "vitals", Alert: "alert", CascadeVitals: "vitals of a cascade"}
 _Call = tuple[AsyncScript, list[str], list[str | int | bytes]]
 
 LAYOUT_VERSION = 1
@@ -84,7 +88,9 @@ return 1
 
 FORGET_TOPIC = """
 local vitals, episodes, index, stream, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
-local forgotten = redis.call('DEL', vitals) + redis.call('DEL', episodes)
+local cascades, cascade_vitals, cascade_ticks = KEYS[5], KEYS[6], KEYS[7]
+local forgotten = redis.call('DEL', vitals, episodes, cascades, cascade_vitals)
+redis.call('DEL', cascade_ticks)
 for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
   local entry, id = string.match(member, '^(%S+) (.*)$')
   redis.call('XDEL', stream, entry)
@@ -110,11 +116,12 @@ class ViewsBatch:
 
     vitals: Sequence[tuple[Vitals, bytes]] = ()
     alerts: Sequence[tuple[Alert, bytes]] = ()
+    cascades: Sequence[tuple[CascadeVitals, bytes]] = ()
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a batch changed.
+    """What a batch changed; a cascade that ended is a change, too.
 
     `store_was_empty` tells that nothing was there before: a new Redis, or one that was flushed, which the compacted
     channels can fill again.
@@ -123,6 +130,7 @@ class Written:
     vitals: int = 0
     alerts: int = 0
     store_was_empty: bool = False
+    cascades: int = 0
 
 
 def backoff_delays_s(*, first_s: float, max_s: float) -> Iterator[float]:
@@ -187,6 +195,7 @@ class Views:
         self._backoff_s = (backoff_first_s, backoff_max_s)
         self._write_vitals = self._redis.register_script(WRITE_VITALS)
         self._write_alert = self._redis.register_script(WRITE_ALERT)
+        self._write_cascade = self._redis.register_script(WRITE_CASCADE)
         self._forget_topic = self._redis.register_script(FORGET_TOPIC)
 
     @property
@@ -212,6 +221,8 @@ class Views:
                 newest[topic] = (vitals, json)
         calls = [self._vitals_call(topic, vitals, json) for topic, (vitals, json) in newest.items()]
         count_vitals = len(calls)
+        calls += [self._cascade_call(vitals, json) for vitals, json in batch.cascades]
+        count_both = len(calls)
         calls += [self._alert_call(alert, json) for alert, json in batch.alerts]
         if not calls:
             return Written()
@@ -227,7 +238,12 @@ class Views:
                     marked, *results = await transaction.execute()
                 was_empty = was_empty or bool(marked)
                 changed += results
-        return Written(sum(changed[:count_vitals]), sum(changed[count_vitals:]), was_empty)
+        return Written(
+            vitals=sum(changed[:count_vitals]),
+            cascades=sum(changed[count_vitals:count_both]),
+            alerts=sum(changed[count_both:]),
+            store_was_empty=was_empty,
+        )
 
     async def write_until_done(self, batch: ViewsBatch, *, stopped: asyncio.Event) -> Written | None:
         """Write a batch, again and again until it is written; None where `stopped` came first.
@@ -258,12 +274,15 @@ class Views:
         It does not prevent that old records which are read again bring views back; so it comes after the topic's
         records are gone, or in their order.
         """
-        keys = [self._key(f"{view}:{topic}") for view in ("vitals", "episodes", "index")]
+        views = (f"vitals:{topic}", f"episodes:{topic}", f"index:{topic}", "alerts", *cascade_views(topic))
         async with self._told_as("forget"):
-            return int(await self._forget_topic([*keys, self._key("alerts")], [self._prefix]))
+            return int(await self._forget_topic([self._key(view) for view in views], [self._prefix]))
 
     def _vitals_call(self, topic: str, vitals: Vitals, json: bytes) -> _Call:
         return self._write_vitals, [self._key(f"vitals:{topic}")], [vitals.at, json, TTL_S]
+
+    def _cascade_call(self, vitals: CascadeVitals, json: bytes) -> _Call:
+        return self._write_cascade, self._cascade_keys(topic_of(vitals)), cascade_arguments(vitals, json, ttl_s=TTL_S)
 
     def _alert_call(self, alert: Alert, json: bytes) -> _Call:
         topic = f"{alert.brand}/{alert.topic}"
@@ -284,6 +303,19 @@ class Views:
         async with self._told_as("read"):
             json = await self._redis.get(key)
         return None if json is None else _decode(json, Vitals, key)
+
+    async def live_cascades(self, topic: str, last: int = 20) -> list[CascadeVitals]:
+        """Return the largest live cascades of a topic (`brand/topic`), the largest first, those of one size by root."""
+        ranking, key, _ = self._cascade_keys(topic)
+        if last < 1:
+            return []
+        async with self._told_as("read"):
+            # All of them, because Redis takes those of one size from the other end.
+            sizes: Any = await self._redis.zrange(ranking, 0, -1, withscores=True)
+            roots = [root for root, _ in sorted(sizes, key=lambda ranked: (-ranked[1], ranked[0]))[:last]]
+            values = await self._redis.hmget(key, roots) if roots else []
+        # One may have been dropped since it was found in the ranking.
+        return largest_first(_decode(json, CascadeVitals, key) for json in values if json is not None)
 
     async def open_episodes(self, topic: str) -> list[Alert]:
         """Return the newest alert of each open episode of a topic (`brand/topic`), the oldest episode first."""
@@ -316,6 +348,9 @@ class Views:
     def _key(self, view: str) -> str:
         return self._prefix + view
 
+    def _cascade_keys(self, topic: str) -> list[str]:
+        return [self._key(view) for view in cascade_views(topic)]
+
     @contextlib.asynccontextmanager
     async def _told_as(self, operation: RedisOperation) -> AsyncIterator[None]:
         """Count whatever Redis or the way to it raises, and raise it as `ViewsUnavailable`, in one line."""
@@ -335,5 +370,5 @@ def _decode(json: bytes | str, shape: type[_Shape], key: str) -> _Shape:
     try:
         return msgspec.json.decode(json, type=shape)
     except (msgspec.DecodeError, RecursionError) as error:
-        name = shape.__name__.lower()
+        name = _NAMES[shape]
         raise ViewsError(f"redis key {key}: expected {name} as JSON, got: {error}; delete the key") from error

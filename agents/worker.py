@@ -32,6 +32,7 @@ from agents.watch_topics import WatchShell
 from schemas.channels import (
     ALERTS,
     ATTRIBUTED,
+    CASCADES,
     CONTRIBUTIONS,
     SIGNALS,
     TABLE_ATTRIBUTE,
@@ -141,7 +142,7 @@ class Worker:
             (name, runner.channel, self._running(runner)) for name, runner in zip(names, self.runners, strict=True)
         ]
         if self.publisher is not None:
-            for spec in (VITALS, ALERTS):
+            for spec in (VITALS, CASCADES, ALERTS):
                 channel = named(spec, namespace=self.settings.namespace)
                 consumers.append((f"publish_views_{spec.name}", channel, self._publishing(channel)))
         return consumers

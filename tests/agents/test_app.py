@@ -90,6 +90,7 @@ def test_there_is_one_agent_per_channel_and_one_at_work_in_each() -> None:
     assert sorted(channels) == [
         "claims.social.alerts",
         "claims.social.attributed",
+        "claims.social.cascades",
         "claims.social.contributions",
         "claims.social.raw.native",
         "claims.social.raw.snap-higgs",

@@ -22,6 +22,7 @@ PARTITION_GAUGES = {
     "overgrowth_checkpoint_offset",
     "overgrowth_end_offset",
 }
+CASCADE_GAUGES = {"overgrowth_cascades_open", "overgrowth_orphans"}
 
 
 def series(metrics: Metrics) -> Series:
@@ -151,6 +152,22 @@ def test_a_revoked_partition_disappears_and_others_stay(metrics: Metrics) -> Non
     assert of_partition_1 == PARTITION_GAUGES
 
 
+def test_cascades_follow_the_partitions_of_the_signals(metrics: Metrics) -> None:
+    """They go with their conversations, in any namespace; other channels' partitions may be another worker's."""
+    for partition in (0, 1, 2):
+        metrics.set_cascades(partition, open=9, orphans=8)
+        metrics.set_cascades(partition, open=30 + partition, orphans=20)
+
+    metrics.drop_partition("social.signals", 0)
+    metrics.drop_partition("replay.social.signals", 1)
+    metrics.drop_partition("social.attributed", 2)
+    metrics.drop_partition("social.signals", 7)
+
+    found = series(metrics)
+    told = {key: value for key, value in found.items() if key[0] in CASCADE_GAUGES}
+    assert told == {("overgrowth_cascades_open", ("2",)): 32, ("overgrowth_orphans", ("2",)): 20}
+
+
 def test_the_worker_is_in_exactly_one_state(metrics: Metrics) -> None:
     """It starts as starting; an unknown state is our bug, and is told."""
 
@@ -193,6 +210,7 @@ def test_two_workers_in_one_process_do_not_meet(metrics: Metrics) -> None:
 
 def test_names_are_ours_and_only_gauges_know_partitions(metrics: Metrics) -> None:
     """The prefix is the project's; a counter per partition would multiply with every rebalance; no `_created`."""
+    metrics.set_cascades(0, open=1, orphans=1)
     metrics.observe_partition("social.signals", 0, watermark_ms=1, applied_offset=1, end_offset=1)
 
     for family in text_string_to_metric_families(metrics.render().decode()):
@@ -218,6 +236,7 @@ def test_a_worker_with_all_partitions_stays_below_3000_series() -> None:
             checkpoint_offset=1,
             end_offset=1,
         )
+        metrics.set_cascades(partition, open=1, orphans=1)
 
     assert len(series(metrics)) < 3_000
 
@@ -228,6 +247,7 @@ def test_promtool_finds_nothing_to_say(metrics: Metrics) -> None:
     if promtool is None:
         pytest.skip("there is no promtool on the PATH; apt-get install prometheus")
     metrics.observe_partition("social.signals", 0, watermark_ms=1, applied_offset=1, end_offset=1)
+    metrics.set_cascades(0, open=1, orphans=1)
 
     verdict = subprocess.run([promtool, "check", "metrics"], input=metrics.render(), capture_output=True, check=False)
 

@@ -21,10 +21,12 @@ from agents.stack.tansu import TansuBroker
 from agents.stack.valkey import ValkeyServer
 from agents.views import Views
 from schemas.alert import Alert
+from schemas.cascade import CascadeVitals
+from schemas.channels import DAY_MS
 from schemas.vitals import Vitals
-from tests.agents.sample_views import TOPIC, a_vitals, an_alert, batch, client
+from tests.agents.sample_views import TOPIC, a_cascade, a_vitals, an_alert, batch, client
 
-VITALS_CHANNEL, ALERTS_CHANNEL = "social.vitals", "social.alerts"
+VITALS_CHANNEL, CASCADES_CHANNEL, ALERTS_CHANNEL = "social.vitals", "social.cascades", "social.alerts"
 HANGS_AFTER_S = 60.0
 
 _encode = msgspec.json.encode
@@ -85,7 +87,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scenario, HANGS_AFTER_S))
 
 
-def values(first_offset: int, *shapes: Vitals | Alert | bytes | None) -> Batch:
+def values(first_offset: int, *shapes: Vitals | CascadeVitals | Alert | bytes | None) -> Batch:
     """Put values on consecutive offsets; None is a tombstone of the topic."""
     records = [
         Record(offset, 0, shape if isinstance(shape, bytes | None) else _encode(shape), TOPIC.encode())
@@ -128,6 +130,15 @@ async def views_of(settings: Settings, topic: str = TOPIC) -> tuple[Vitals | Non
         await views.close()
 
 
+async def cascades_of(settings: Settings, topic: str = TOPIC) -> list[CascadeVitals]:
+    """Return the live cascades that readers see."""
+    views = Views(settings.redis, settings.namespace)
+    try:
+        return await views.live_cascades(topic)
+    finally:
+        await views.close()
+
+
 @pytest.mark.parametrize("ticks", list(itertools.permutations([1_000, 2_000, 3_000])))
 def test_the_newest_vitals_win(filled: ValkeyServer, ticks: Sequence[int]) -> None:
     """In whatever order ticks come, together or one after the other, the newest is what readers see."""
@@ -144,6 +155,28 @@ def test_the_newest_vitals_win(filled: ValkeyServer, ticks: Sequence[int]) -> No
                 publisher.take(VITALS_CHANNEL, 0, values(offset, a_vitals(at + 3_000)))
                 await done.until(VITALS_CHANNEL, 0, offset + 1)
             assert (await views_of(settings))[0] == a_vitals(6_000)
+
+    run(scenario())
+
+
+def test_live_cascades_are_ranked_and_an_end_removes_one(filled: ValkeyServer) -> None:
+    """The newest of each cascade is written; an emptied record says nothing, and what comes late changes nothing."""
+    settings = settings_for(filled)
+    a, b, late = a_cascade("a", 3, 5), a_cascade("b", 3, 9), a_cascade("a", 2, 99)
+
+    async def scenario() -> None:
+        publisher, done = Publisher(settings, Metrics(version="test")), Acknowledgements()
+        publisher.acknowledge = done
+        async with publishing(publisher):
+            publisher.take(CASCADES_CHANNEL, 0, values(0, a_cascade("a", 1, 4), b, a, None, late))
+            await done.until(CASCADES_CHANNEL, 0, 5)
+            assert await cascades_of(settings) == [b, a]
+            publisher.take(CASCADES_CHANNEL, 0, values(5, a_cascade("b", 4, 9, "ended"), late, b))
+            await done.until(CASCADES_CHANNEL, 0, 8)
+            assert await cascades_of(settings) == [a]
+            publisher.take(CASCADES_CHANNEL, 0, values(8, b))
+            await done.until(CASCADES_CHANNEL, 0, 9)
+        assert await cascades_of(settings) == [a]
 
     run(scenario())
 
@@ -178,7 +211,10 @@ def test_what_cannot_be_read_is_left_out_with_its_place(filled: ValkeyServer, ca
             publisher.take(VITALS_CHANNEL, 0, values(5, a_vitals(1), b"\xff\x00", nested, a_vitals(2), b""))
             publisher.take(ALERTS_CHANNEL, 3, values(9, b"{}", an_alert("e", 1), b"null"))
             await done.until(VITALS_CHANNEL, 0, 10)
+            publisher.take(CASCADES_CHANNEL, 1, values(2, _encode(a_vitals(1)), a_cascade("a", 1)))
             await done.until(ALERTS_CHANNEL, 3, 12)
+            await done.until(CASCADES_CHANNEL, 1, 4)
+            assert await cascades_of(settings) == [a_cascade("a", 1)]
         assert await views_of(settings) == (a_vitals(2), [an_alert("e", 1)], [an_alert("e", 1)])
 
     run(scenario())
@@ -190,6 +226,7 @@ def test_what_cannot_be_read_is_left_out_with_its_place(filled: ValkeyServer, ca
         "social.vitals[0] at offset 9: expected vitals",
         "social.alerts[3] at offset 9: expected an alert",
         "social.alerts[3] at offset 11: expected an alert",
+        "social.cascades[1] at offset 2: expected vitals of a cascade",
     ]
     assert all(line.endswith("; left out of the views") and "\n" not in line for line in lines)
 
@@ -225,12 +262,16 @@ def test_an_emptied_topic_is_forgotten(filled: ValkeyServer) -> None:
         publisher.acknowledge = done
         async with publishing(publisher):
             publisher.take(ALERTS_CHANNEL, 0, values(0, an_alert("e1", 1)))
+            publisher.take(CASCADES_CHANNEL, 0, values(0, a_cascade("a", 1)))
             publisher.take(VITALS_CHANNEL, 0, values(0, a_vitals(5_000)))
             await done.until(VITALS_CHANNEL, 0, 1)
+            assert await cascades_of(settings) == [a_cascade("a", 1)]
             publisher.take(ALERTS_CHANNEL, 0, values(1, an_alert("e2", 1)))
+            publisher.take(CASCADES_CHANNEL, 0, values(1, a_cascade("b", 1)))
             publisher.take(VITALS_CHANNEL, 0, values(1, a_vitals(6_000), None))
             await done.until(VITALS_CHANNEL, 0, 3)
             assert await views_of(settings) == (None, [], [])
+            assert await cascades_of(settings) == []
             publisher.take(VITALS_CHANNEL, 0, values(3, None, a_vitals(1_000)))
             await done.until(VITALS_CHANNEL, 0, 5)
         assert (await views_of(settings))[0] == a_vitals(1_000)
@@ -248,12 +289,14 @@ def test_what_waits_is_left_to_the_next_owner(filled: ValkeyServer) -> None:
         publisher.acknowledge = done
         publisher.take(VITALS_CHANNEL, 1, values(0, a_vitals(1)))
         publisher.take(ALERTS_CHANNEL, 1, values(0, an_alert("e", 1)))
+        publisher.take(CASCADES_CHANNEL, 1, values(0, a_cascade("a", 1)))
         publisher.leave()
         async with publishing(publisher):
             publisher.take(VITALS_CHANNEL, 2, values(4, a_vitals(2, "cern/lhc")))
             await done.until(VITALS_CHANNEL, 2, 5)
         assert done.told == [(VITALS_CHANNEL, 2, 5)]
         assert await views_of(settings) == (None, [], [])
+        assert await cascades_of(settings) == []
 
     run(scenario())
 
@@ -283,7 +326,9 @@ def test_an_absent_redis_that_comes_back_empty_is_filled_again(
     caplog.set_level(logging.INFO, logger="overgrowth")
     namespace = f"refill{next(_numbers)}"
     settings = Settings(redis=redis_server.url, kafka=kafka_url, namespace=namespace, partitions=2, compression="")
-    vitals_channel, state_channel = f"{namespace}.social.vitals", f"{namespace}.social.alert-state"
+    names = ("social.vitals", "social.alert-state", "social.cascades")
+    vitals_channel, state_channel, cascades_channel = (f"{namespace}.{name}" for name in names)
+    cascade = a_cascade("a", DAY_MS, topic="cern/lhc")
     kept = [
         Outgoing(vitals_channel, b"cern/lhc", _encode(a_vitals(3, "cern/lhc")), 0),
         Outgoing(vitals_channel, b"cern/gone", _encode(a_vitals(3, "cern/gone")), 1),
@@ -292,6 +337,12 @@ def test_an_absent_redis_that_comes_back_empty_is_filled_again(
         Outgoing(state_channel, b"open", _encode(an_alert("open", 1, topic="cern/lhc")), 0),
         Outgoing(state_channel, b"over", _encode(an_alert("over", 1, topic="cern/lhc")), 1),
         Outgoing(state_channel, b"over", _encode(an_alert("over", 2, "resolved", topic="cern/lhc")), 1),
+        Outgoing(cascades_channel, b"cern/lhc|a", _encode(a_cascade("a", 1, 9, topic="cern/lhc")), 1),
+        Outgoing(cascades_channel, b"cern/lhc|a", _encode(cascade), 1),
+        Outgoing(cascades_channel, b"cern/lhc|b", _encode(a_cascade("b", DAY_MS, topic="cern/lhc")), 0),
+        Outgoing(cascades_channel, b"cern/lhc|b", _encode(a_cascade("b", DAY_MS + 9, 2, "ended", topic="cern/lhc")), 0),
+        Outgoing(cascades_channel, b"cern/lhc|c", _encode(a_cascade("c", 8, 9, topic="cern/lhc")), 0),
+        Outgoing(cascades_channel, b"cern/gone|d", _encode(a_cascade("d", 1, topic="cern/gone")), 0),
     ]
 
     async def scenario() -> None:
@@ -313,11 +364,13 @@ def test_an_absent_redis_that_comes_back_empty_is_filled_again(
         assert await views_of(settings) == (a_vitals(9), [], opened)
         assert await views_of(settings, "cern/lhc") == (a_vitals(3, "cern/lhc"), opened, opened)
         assert (await views_of(settings, "cern/gone"))[0] is None
+        assert await cascades_of(settings, "cern/lhc") == [cascade]
+        assert await cascades_of(settings, "cern/gone") == []
 
     run(scenario())
 
     told = [record.getMessage() for record in caplog.records if record.name == "overgrowth"]
-    assert "the views were empty: filled with 1 topics, 1 open episodes" in told
+    assert "the views were empty: filled with 1 topics, 1 open episodes, 1 live cascades" in told
     assert any(line.startswith(f"{vitals_channel}[1] at offset 2: expected vitals, got ") for line in told)
 
 

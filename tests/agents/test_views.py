@@ -1,10 +1,9 @@
 """The read model against real servers: Valkey from the wheel, and Debian's redis-server where it is installed."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,28 +18,19 @@ from agents.stack.ports import free_ports
 from agents.stack.valkey import ValkeyServer
 from agents.views import TTL_S, Views, ViewsBatch, ViewsError, ViewsUnavailable, Written, backoff_delays_s, revision_of
 from schemas.alert import Alert, Status
+from schemas.channels import DAY_MS
 from schemas.vitals import Vitals
-from tests.agents.sample_views import TOPIC, a_vitals, an_alert, batch, client, everything
-
-
-@contextlib.asynccontextmanager
-async def opened(url: str, namespace: str = "", metrics: Metrics | None = None) -> AsyncIterator[Views]:
-    """Open views that try again soon."""
-    views = Views(url, namespace, metrics=metrics, backoff_first_s=0.005, backoff_max_s=0.02)
-    try:
-        yield views
-    finally:
-        await views.close()
-
-
-def write(server: ValkeyServer, *batches: ViewsBatch, namespace: str = "") -> list[Written]:
-    """Write batches one after the other over one connection."""
-
-    async def scenario() -> list[Written]:
-        async with opened(server.url, namespace) as views:
-            return [await views.write(batch) for batch in batches]
-
-    return asyncio.run(scenario())
+from tests.agents.sample_views import (
+    TOPIC,
+    a_cascade,
+    a_vitals,
+    an_alert,
+    batch,
+    client,
+    everything,
+    opened,
+    write,
+)
 
 
 def read(server: ValkeyServer, topic: str = TOPIC) -> tuple[Vitals | None, list[Alert], list[Alert]]:
@@ -184,29 +174,30 @@ def test_the_stream_of_alerts_is_capped(redis_server: ValkeyServer, monkeypatch:
 
 def test_every_view_of_a_topic_expires(redis_server: ValkeyServer) -> None:
     """A topic that nobody writes any more leaves nothing behind but the mark of the layout."""
-    write(redis_server, batch(a_vitals(1), an_alert("e", 1), an_alert("f", 1, "resolved")))
+    write(redis_server, batch(a_vitals(1), a_cascade("r", 1), an_alert("e", 1), an_alert("f", 1, "resolved")))
 
     with client(redis_server) as outside:
         ttls_s = {key: outside.ttl(key) for key in outside.scan_iter()}
 
     assert ttls_s.pop("overgrowth:layout") == -1
-    assert len(ttls_s) == 8
+    assert len(ttls_s) == 8 + 3
     assert all(TTL_S - 60 <= ttl_s <= TTL_S for ttl_s in ttls_s.values())
 
 
 def test_a_forgotten_topic_leaves_no_trace_and_others_stay(redis_server: ValkeyServer) -> None:
     """No key and no value names it, in the stream neither."""
     vitals, alert = a_vitals(1, "cern/lhc"), an_alert("k", 1, topic="cern/lhc")
-    write(redis_server, batch(vitals, alert))
+    write(redis_server, batch(vitals, a_cascade("k", 1, topic="cern/lhc"), alert))
     before = everything(redis_server)
     write(redis_server, batch(a_vitals(1), an_alert("e", 1), an_alert("e", 2), an_alert("with space.x", 1)))
+    write(redis_server, batch(a_cascade("live", 1), a_cascade("over", 1, 2, "ended")))
 
     async def scenario() -> int:
         async with opened(redis_server.url) as views:
             return await views.forget_topic(TOPIC) + await views.forget_topic("cern/none")
 
-    # One vitals, one hash of episodes, three alerts.
-    assert asyncio.run(scenario()) == 5
+    # One vitals, one hash of episodes, a ranking of cascades and the hash of their vitals, three alerts.
+    assert asyncio.run(scenario()) == 7
     assert (vitals, [alert], [alert]) == read(redis_server, "cern/lhc")
     assert (None, [], [alert]) == read(redis_server)
     assert before.keys() == everything(redis_server).keys()
@@ -214,12 +205,12 @@ def test_a_forgotten_topic_leaves_no_trace_and_others_stay(redis_server: ValkeyS
 
 def test_namespaces_do_not_meet(redis_server: ValkeyServer) -> None:
     """A replay writes beside the live views, not over them, and all its keys and its channel carry its name."""
-    write(redis_server, batch(a_vitals(1), an_alert("e", 1)))
+    write(redis_server, batch(a_vitals(1), a_cascade("r", 1), an_alert("e", 1)))
     live = everything(redis_server)
 
-    [replayed] = write(redis_server, batch(a_vitals(2), an_alert("e", 1)), namespace="replay")
+    [replayed] = write(redis_server, batch(a_vitals(2), a_cascade("r", 1), an_alert("e", 1)), namespace="replay")
 
-    assert Written(vitals=1, alerts=1, store_was_empty=True) == replayed
+    assert Written(vitals=1, alerts=1, store_was_empty=True, cascades=1) == replayed
     assert (a_vitals(1), [an_alert("e", 1)], [an_alert("e", 1)]) == read(redis_server)
     added = everything(redis_server).keys() - live.keys()
     assert len(live) == len(added)
@@ -334,8 +325,8 @@ def test_values_of_somebody_else_are_told_or_replaced(redis_server: ValkeyServer
 
 def test_a_user_with_these_rights_alone_can_do_everything(redis_server: ValkeyServer) -> None:
     """An installation that gives the worker no more than this, on its own keys and channels, loses nothing."""
-    reading = "+get +hgetall +xrevrange +zrange +exists"
-    writing = "+set +del +expire +hset +hdel +xadd +xdel +zadd +zremrangebyscore +publish"
+    reading = "+get +hgetall +hmget +xrevrange +zrange +zscore +zcard +exists"
+    writing = "+set +del +expire +hset +hdel +xadd +xdel +zadd +zrem +zremrangebyscore +publish"
     calling = "+select +multi +exec +evalsha +script|exists +script|load"
     with client(redis_server) as outside:
         outside.acl_setuser(
@@ -353,6 +344,11 @@ def test_a_user_with_these_rights_alone_can_do_everything(redis_server: ValkeySe
     async def scenario() -> None:
         async with opened(f"redis://worker:secret@127.0.0.1:{redis_server.port}/0") as views:
             await views.write(batch(a_vitals(1), an_alert("e", 1), an_alert("f", 1, "resolved")))
+            # The second vitals make those of a second cascade old, which is then dropped; a third one has ended.
+            await views.write(
+                batch(a_cascade("old", 1), a_cascade("r", DAY_MS + 2), a_cascade("x", DAY_MS, 2, "ended"))
+            )
+            assert [a_cascade("r", DAY_MS + 2)] == await views.live_cascades(TOPIC)
             assert a_vitals(1) == await views.latest_vitals(TOPIC)
             assert [an_alert("e", 1)] == await views.open_episodes(TOPIC)
             assert len(await views.alerts()) == 2

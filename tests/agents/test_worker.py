@@ -50,6 +50,7 @@ def test_consumers_come_in_the_order_of_the_flow() -> None:
         ("follow_members", "trial.social.attributed"),
         ("watch_topics", "trial.social.contributions"),
         ("publish_views_social.vitals", "trial.social.vitals"),
+        ("publish_views_social.cascades", "trial.social.cascades"),
         ("publish_views_social.alerts", "trial.social.alerts"),
     ]
 
