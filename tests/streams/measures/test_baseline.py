@@ -72,6 +72,13 @@ class BruteForce:
         mad = float(np.median(np.abs(r - np.median(r)))) if r.size else 0.0
         return daily, weekly, max(1.0, 1.4826 * mad)
 
+    def upward(self, hour: int) -> float:
+        """Return how far residuals scatter above their median, or on either side if that is further."""
+        model = self.model(hour)
+        r = np.array([r for h, r in self.residuals.items() if hour - 14 * 24 <= h < hour])
+        up = float(np.quantile(r, 0.8413) - np.median(r)) if r.size else 0.0
+        return max(model[2] if model else 1.0, up)
+
     def observe(self, hour: int, count: int, firing: bool) -> None:
         """Learn a count, of a firing hour only what lies three standard deviations up."""
         model = self.model(hour)
@@ -105,6 +112,101 @@ def test_reading_equals_a_computation_over_the_whole_history(run: list[tuple[int
         assert daily.expected == pytest.approx(model[0], rel=1e-9)
         assert reading.expected == pytest.approx(model[1], rel=1e-9)
         assert reading.z == pytest.approx(anscombe_residual(33, model[1]) / model[2], rel=1e-4, abs=1e-4)
+
+
+@given(st.lists(steps, min_size=5, max_size=40), st.integers(0, 59))
+def test_reading_within_an_hour_mixes_the_two_hours_that_it_lies_in(
+    run: list[tuple[int, int, bool]], minute: int
+) -> None:
+    """Expectation and upward scatter are those of both hours by their parts, also right after one was learnt."""
+    baseline, brute, hour = Baseline(), BruteForce(), -1
+    for gap, count, firing in run:
+        hour += gap
+        baseline.observe(hour=hour, count=count, firing=firing)
+        brute.observe(hour, count, firing)
+        # What a row would not remember must not be known either.
+        brute.counts = {h: n for h, n in brute.counts.items() if h > hour - 6 * WEEK}
+        brute.residuals = {h: r for h, r in brute.residuals.items() if h > hour - 14 * 24}
+    reading = baseline.read_at(at_ms=60 * hour + minute, hour_ms=60, count=33, learning_hours=0, weekly_after_hours=0)
+    ended, running = brute.model(hour), brute.model(hour + 1)
+    ended_up, running_up = brute.upward(hour), brute.upward(hour + 1)
+    if minute == 0:
+        running, running_up = ended, ended_up
+    elif ended is None:
+        ended, ended_up = running, running_up
+    if ended is None or running is None:
+        assert reading.level == "learning"
+        return
+    part = minute / 60
+    expected = (1 - part) * ended[1] + part * running[1]
+    upward = (1 - part) * ended_up + part * running_up
+
+    assert reading.expected == pytest.approx(expected, rel=1e-9)
+    assert reading.z == pytest.approx(anscombe_residual(33, expected) / upward, rel=1e-4, abs=1e-4)
+
+
+def test_reading_moves_from_hour_to_hour_without_a_step() -> None:
+    """Where 8 are usual in one hour and 80 in the next, a quarter past expects 26 and the full hour no jump."""
+    baseline = learnt([80 if hour % 24 == 13 else 8 for hour in range(14 * 24 + 13)])
+    ages = {"learning_hours": 24, "weekly_after_hours": 10_000}
+    noon_ms, hour_ms = (14 * 24 + 12) * 3_600_000, 3_600_000
+    # (14·80 + 3·8)/17 = 67.29 is expected of the hour that ends at 13:00, and 8 of the one before.
+    by_quarter = [
+        baseline.read_at(at_ms=noon_ms + q * hour_ms // 4, hour_ms=hour_ms, count=8, **ages).expected
+        for q in (0, 1, 2, 4)
+    ]
+
+    assert by_quarter == pytest.approx([8, 8 + 59.29 / 4, 8 + 59.29 / 2, 67.29], abs=0.01)
+
+
+def test_surges_that_are_usual_count_as_scatter_upward() -> None:
+    """One hour in five brings 200 instead of 50: the middle half never moves, but a sixth of all lies that far up."""
+    calm = learnt([50] * 300)
+    surging = learnt([200 if hour * 7919 % 1009 % 5 == 0 else 50 for hour in range(300)])
+
+    def z_of(baseline: Baseline) -> float:
+        found = baseline.read_at(at_ms=300, hour_ms=1, count=200, learning_hours=24, weekly_after_hours=168)
+        assert found.z is not None
+        return found.z
+
+    # In units of the standard deviation from the median of distances, 200 is 14 of them in both.
+    assert z_of(calm) == pytest.approx(14.1, abs=0.1)
+    assert read(surging, 300, 200).z == pytest.approx(14.1, rel=0.5)
+    assert z_of(surging) < 3
+    # Where fewer hours fall short than usual, only the other side scatters: nothing becomes narrower.
+    sagging = learnt([10 if hour * 7919 % 1009 % 5 == 0 else 50 for hour in range(300)])
+    assert z_of(sagging) == pytest.approx(z_of(calm), rel=0.5)
+    assert z_of(sagging) > 5
+
+
+def test_young_baseline_reads_an_instant_as_learning_too() -> None:
+    """Nothing was observed, or not for long enough; after one observed hour there is no earlier one to mix with."""
+    ages = {"learning_hours": 0, "weekly_after_hours": 168}
+    one = learnt([40])
+
+    assert Baseline().read_at(at_ms=90, hour_ms=60, count=5, **ages) == ("learning", None, None)
+    assert one.read_at(at_ms=0, hour_ms=60, count=40, **ages).level == "learning"
+    assert one.read_at(at_ms=30, hour_ms=60, count=40, **ages) == ("hour_of_day", 40.0, 0.0)
+    assert one.read_at(at_ms=30, hour_ms=60, count=40, learning_hours=24, weekly_after_hours=168).level == "learning"
+
+
+def test_restored_baseline_reads_every_instant_alike() -> None:
+    """What is expected of the hour that ended must not depend on whether it was looked up before it was learnt."""
+    baseline = learnt([hour * 7919 % 61 for hour in range(7 * WEEK)])
+    ages = {"learning_hours": 24, "weekly_after_hours": WEEK}
+    for hour in range(7 * WEEK, 7 * WEEK + 30):
+        baseline.read_at(at_ms=60 * hour, hour_ms=60, count=9, **ages)
+        baseline.observe(hour=hour, count=hour % 50)
+        ((_, row),) = baseline.changed_rows()
+        assert row is not None
+        twin = Baseline()
+        twin.restore([row])
+        for minute in (1, 30, 59, 60):
+            instant = 60 * hour + minute
+
+            assert twin.read_at(at_ms=instant, hour_ms=60, count=9, **ages) == baseline.read_at(
+                at_ms=instant, hour_ms=60, count=9, **ages
+            )
 
 
 def test_daily_rhythm_is_expected_and_its_breach_is_not() -> None:

@@ -1,4 +1,4 @@
-"""Quantiles of the gamma and chi-square distributions agree with tables, closed forms and sums of fifty digits."""
+"""Quantiles and tails of gamma and chi-square variates agree with tables, closed forms and sums of fifty digits."""
 
 from decimal import Decimal, localcontext
 from math import erfc, exp, log, sqrt
@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.measures.chi_square import chi_square_quantile, gamma_quantile, regularised_gamma
+from streams.measures.chi_square import (
+    chi_square_log_survival,
+    chi_square_quantile,
+    gamma_quantile,
+    regularised_gamma,
+)
 
 # Upper percentage points of chi-square as published (NIST/SEMATECH e-Handbook 1.3.6.7.4), to the digits printed there.
 TABLE = [
@@ -92,3 +97,41 @@ def test_chance_of_a_negative_variate_is_refused() -> None:
     """A gamma variate is never below 0."""
     with pytest.raises(ValueError, match=r"expected a shape > 0 and x >= 0, got 1.0 and -1.0"):
         regularised_gamma(1.0, -1.0)
+
+
+@pytest.mark.parametrize("degrees", [2, 4, 10, 34, 200, 398])
+@pytest.mark.parametrize("factor", [0.01, 0.5, 0.9, 1.0, 1.1, 2.0, 10.0, 100.0])
+def test_tail_of_even_degrees_equals_sums_of_fifty_digits(degrees: int, factor: float) -> None:
+    """Also where the chance is below the least float: at 398 degrees and x = 39,800 it is 1e-8,000 or so."""
+    x = degrees * factor
+    exact = float(poisson_tail(degrees // 2, x / 2).ln())
+
+    assert chi_square_log_survival(x, degrees=degrees) == pytest.approx(exact, rel=1e-10, abs=1e-14)
+
+
+@pytest.mark.parametrize("x", [0.001, 0.5, 2.9, 3.1, 15.137, 40.0, 700.0])
+def test_tail_has_its_closed_forms(x: float) -> None:
+    """One degree of freedom is a squared normal variate, two are an exponential one."""
+    assert chi_square_log_survival(x, degrees=1) == pytest.approx(log(erfc(sqrt(x / 2))), rel=1e-11)
+    assert chi_square_log_survival(x, degrees=2) == pytest.approx(-x / 2, rel=1e-11)
+
+
+def test_tail_has_the_published_values() -> None:
+    """15.137 is what one degree of freedom exceeds once in 10,000 times; above 0 lies everything."""
+    assert exp(chi_square_log_survival(15.137, degrees=1)) == pytest.approx(1e-4, rel=1e-3)
+    assert chi_square_log_survival(0.0, degrees=7) == 0.0
+
+
+@given(st.floats(0.001, 0.999), st.integers(1, 400))
+def test_tail_is_the_inverse_of_the_quantile(p: float, degrees: int) -> None:
+    """What lies above the quantile of p has the chance 1 − p."""
+    assert exp(chi_square_log_survival(chi_square_quantile(p, degrees), degrees=degrees)) == pytest.approx(
+        1 - p, rel=1e-8
+    )
+
+
+@pytest.mark.parametrize(("x", "degrees"), [(-1.0, 1.0), (1.0, 0.0), (float("inf"), 1.0), (9.0, -2.0)])
+def test_tail_of_nothing_is_refused(x: float, degrees: float) -> None:
+    """An error of the caller says what was expected."""
+    with pytest.raises(ValueError, match="expected"):
+        chi_square_log_survival(x, degrees=degrees)

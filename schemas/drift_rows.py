@@ -1,0 +1,23 @@
+"""Shape of what tables remember of where the talk goes: who used which tags, by pane.
+
+Rows of `streams.measures`; their version lies in the envelope (`schemas.rows`). Each stays below
+`schemas.rows.ROW_BYTES_MAX`. Numbers of one width lie packed in bytes, little-endian.
+"""
+
+import msgspec
+
+
+class TagActorsRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The actors of one pane and their tags, or a sample of 1 in 2^`level` of them (`TagActors`).
+
+    `tags` are in the order of their names; the empty one stands for what carried no tag. `actors` packs 6 bytes that
+    stand for the id of each, in ascending order; `counts` in 1 byte how many tags each used, 0 where they were too
+    many to be kept; `uses` the places in `tags` of all of them in 2 bytes each, actor by actor, ascending.
+    """
+
+    pane: int
+    level: int
+    tags: tuple[str, ...]
+    actors: bytes
+    counts: bytes
+    uses: bytes
