@@ -1,0 +1,1 @@
+"""Tests of bursts: when one is told, and how often among real mentions."""
