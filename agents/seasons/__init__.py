@@ -4,14 +4,16 @@
 `truth` says what was planted.
 """
 
+from agents.seasons.delivery import deliver
 from agents.seasons.grower import grow, grow_planted
 from agents.seasons.scribe import Planted
-from agents.seasons.season import DEFAULT_SEASON, Season, SeasonError, load_season
+from agents.seasons.season import DEFAULT_SEASON, Season, SeasonError, load_season, shipped_seasons
 from agents.seasons.truth import TruthKeeper, TruthState
 
 __all__ = [
     "DEFAULT_SEASON",
     "Planted",
+    "deliver",
     "Season",
     "SeasonError",
     "TruthKeeper",
@@ -19,4 +21,5 @@ __all__ = [
     "grow",
     "grow_planted",
     "load_season",
+    "shipped_seasons",
 ]

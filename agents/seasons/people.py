@@ -4,20 +4,25 @@ import random
 from itertools import accumulate
 from typing import NamedTuple
 
-from agents.seasons.season import People
+from agents.seasons.plan import People
 
 AUDIENCE_MU, AUDIENCE_SIGMA = 4.5, 1.2
 """How many follow somebody is log-normal: 90 in the median, thousands for a few."""
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 PATIENCE = 8
 """How often another person is looked for where somebody would react to themselves."""
 
 
 class Person(NamedTuple):
-    """Somebody who lives in the season; `followers` is how many people follow them."""
+    """Somebody who lives in the season; `followers` is how many people follow them.
+
+    Who has a smaller `leaning` is sooner drawn elsewhere: of a drift of 0.3 are all those with a leaning below 0.3.
+    """
 
     id: str
     language: str
     followers: int
+    leaning: float = 1.0
 
 
 class Crowd:
@@ -39,7 +44,12 @@ class Crowd:
             )
             for number in range(first, first + count)
         ]
-        return cls(people, list(accumulate(rng.lognormvariate(0, plan.inequality) for _ in people)))
+        liveliness = [rng.lognormvariate(0, plan.inequality) for _ in people]
+        # Neighbours in liveliness lean far apart (multiples of the golden ratio), so that a fraction of the people
+        # stands for the same fraction of their talk.
+        for rank, index in enumerate(sorted(range(count), key=lambda index: liveliness[index])):
+            people[index] = people[index]._replace(leaning=(rank + 0.5) * GOLDEN_RATIO % 1)
+        return cls(people, list(accumulate(liveliness)))
 
     def first(self, count: int) -> "Crowd":
         """Return the first `count` of these people, as lively as they are."""

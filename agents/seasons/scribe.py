@@ -1,13 +1,16 @@
 """Write down what people of a season do, as the signals that a network's connector would send of it."""
 
 import random
+import zlib
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from agents.seasons.people import Person
 from agents.seasons.season import Season, SeasonError
 from schemas.signal import Kind, Signal
 
-Lineage = Literal["brand", "seeded", "adopted"]
+Lineage = Literal["brand", "seeded", "adopted", "wild"]
 
 SIGNALS_MAX = 9_999_999
 """Signal ids have seven digits, so that their order as text is that of their numbers."""
@@ -17,10 +20,15 @@ EDGE_OBSERVED = "observed"
 
 
 class Planted(NamedTuple):
-    """A signal with the truth about it: its lineage as the planter meant it, None for talk about other things."""
+    """A signal with the truth about it: its lineage as the planter meant it, None for talk about other things.
+
+    `trap` names the disturbance that the signal is part of: it has the lineage that anybody would see in it, and yet
+    the community did not mean it.
+    """
 
     signal: Signal
     lineage: Lineage | None
+    trap: str = ""
 
 
 class Seen(NamedTuple):
@@ -44,6 +52,7 @@ class Scribe:
         self._rng = rng
         self._signals = 0
         self._posts = 0
+        self._cumulative = list(accumulate(source.share for source in season.plan.sources))
 
     def conversation(
         self,
@@ -63,7 +72,7 @@ class Scribe:
             kind="post",
             at=at_ms,
             actor=author.id,
-            source=self._season.plan.source,
+            source=self._source(author),
             followers=author.followers,
             post=post,
             root=post,
@@ -84,7 +93,7 @@ class Scribe:
             kind=kind,
             at=at_ms,
             actor=actor.id,
-            source=self._season.plan.source,
+            source=self._source(actor),
             followers=actor.followers,
             root=seen.root,
             root_actor=seen.root_author,
@@ -108,6 +117,13 @@ class Scribe:
         signal.text = self._text(actor, signal.tags, seen.lineage)
         made = seen._replace(post=signal.post, author=actor.id, node=signal.post, sharer=actor.id)
         return signal, made
+
+    def _source(self, person: Person) -> str:
+        """Return the source that brings what a person does: always the same, by the person's name."""
+        if not self._cumulative:
+            return self._season.plan.source
+        place = zlib.crc32(person.id.encode()) / 2**32 * self._cumulative[-1]
+        return self._season.plan.sources[bisect_right(self._cumulative, place)].name
 
     def _new_id(self) -> str:
         self._signals += 1

@@ -1,12 +1,15 @@
 """Read a season file: how a brand's topic and the community around it are planned to live for a few days."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import yaml
 
+from agents.seasons.documents import filled, merged, parameters_of
+from agents.seasons.plan import Phase, Plan
 from schemas.rules import HOUR_MS
 from schemas.seeds import SeedsFile
 from schemas.signal import AT_MS_MAX, AT_MS_MIN
@@ -17,89 +20,9 @@ DEFAULT_SEASON = "english_garden"
 _FOLDER = Path(__file__).parent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Rate = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
-Positive = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-
 
 class SeasonError(DocumentError):
     """A season file that cannot be used: one line with the place, what was expected, what came, and what to do."""
-
-
-class People(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Who lives in the season: numbers of people, and how unequal they are (sigma of a log-normal distribution).
-
-    `followers` of the community follow the brand; `neighbours` never touch the topic.
-    """
-
-    community: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)]
-    followers: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-    neighbours: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)]
-    inequality: Annotated[float, msgspec.Meta(ge=0, le=3)]
-    languages: dict[Name, Positive]
-
-
-class Rhythm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How what people do of their own accord rises and falls with the hour of the day (UTC): 1 ± depth."""
-
-    peak_hour: Annotated[float, msgspec.Meta(ge=0, lt=24)]
-    depth: Fraction
-
-
-class Delay(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How long it takes people to react: a log-normal distribution by its median and sigma."""
-
-    median_minutes: Annotated[float, msgspec.Meta(gt=0, le=1_440)]
-    sigma: Annotated[float, msgspec.Meta(ge=0, le=3)]
-
-
-class Background(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Talk about other things: posts of people's own accord, and how many signals each reaction sets off in turn."""
-
-    posts_per_hour: Rate
-    reproduction: Annotated[float, msgspec.Meta(ge=0, lt=1)]
-    community_share: Fraction
-    tags: tuple[Name, ...]
-
-
-class Phase(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A part of the season: the state that it plants, and how lively brand and community are in it.
-
-    Brand posts and reactions to them are seeded talk; `reach` of the reactions come from the whole community, the rest
-    from the brand's followers. Of their own accord people post the topic's tag `adopted_per_hour` times, and each
-    reaction to that sets off `reproduction` more, fewer as attention is used up.
-    """
-
-    name: Name
-    hours: Annotated[float, msgspec.Meta(gt=0, le=8_784)]
-    state: Literal["seeded", "growing"]
-    why: Name
-    brand_posts_per_hour: Rate
-    reactions_per_post: Annotated[float, msgspec.Meta(ge=0, le=100_000)]
-    adopted_per_hour: Rate
-    reproduction: Annotated[float, msgspec.Meta(ge=0, le=10)]
-    reach: Fraction = 0.0
-
-
-class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A season file. `attention_per_hour` is how many adopted signals in an hour leave nobody to react to them.
-
-    `community_tags` come up in adopted talk beside the topic's own; `talk` and `small_talk` are sentences by language.
-    """
-
-    start: datetime
-    network: Name
-    people: People
-    rhythm: Rhythm
-    delay: Delay
-    attention_per_hour: Positive
-    background: Background
-    phases: Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1)]
-    talk: dict[Name, tuple[Name, ...]]
-    small_talk: dict[Name, tuple[Name, ...]]
-    community_tags: tuple[Name, ...] = ()
-    source: Name = "season"
 
 
 class Season(NamedTuple):
@@ -154,41 +77,76 @@ class Season(NamedTuple):
         return begin_ms + round(last.hours * HOUR_MS)
 
 
-def load_season(path_or_name: str = DEFAULT_SEASON) -> Season:
+def shipped_seasons() -> tuple[str, ...]:
+    """Return the names of the seasons that come with Overgrowth, in alphabetical order."""
+    return tuple(sorted(path.stem for path in _FOLDER.rglob("*.yaml")))
+
+
+def load_season(path_or_name: str = DEFAULT_SEASON, settings: Mapping[str, object] | None = None) -> Season:
     """Return the season of a file, or one that comes with Overgrowth by its name; raises SeasonError.
+
+    `settings` go before the parameters that the file declares.
 
     >>> season = load_season("english_garden")
     >>> season.brand, season.topic
     ('meadow', 'wildflowers')
     """
-    shipped = sorted(path.stem for path in _FOLDER.glob("*.yaml"))
-    path = _FOLDER / f"{path_or_name}.yaml" if path_or_name in shipped else Path(path_or_name)
+    path = _shipped(path_or_name) or Path(path_or_name)
+    return parse_season(_read(path, where=path_or_name), where=path_or_name, name=path.stem, settings=settings)
+
+
+def _shipped(name: str) -> Path | None:
+    return next((path for path in sorted(_FOLDER.rglob("*.yaml")) if path.stem == name), None)
+
+
+def _read(path: Path, *, where: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         got = getattr(error, "strerror", None) or "bytes that are not UTF-8"
-        do = f"give the path of a season file, or one of: {', '.join(shipped)}"
-        raise SeasonError(expected="a season file", got=str(got), place="$", do=do, where=path_or_name) from None
-    return parse_season(text, where=path_or_name, name=path.stem)
+        do = f"give the path of a season file, or one of: {', '.join(shipped_seasons())}"
+        raise SeasonError(expected="a season file", got=str(got), place="$", do=do, where=where) from None
 
 
-def parse_season(text: str, *, where: str, name: str) -> Season:
+def parse_season(text: str, *, where: str, name: str, settings: Mapping[str, object] | None = None) -> Season:
     """Return what a season file says; `where` names it in errors, which are SeasonError."""
     try:
-        document = read_document(text)
-        if not isinstance(document, dict) or not isinstance(document.get("seeds"), dict):
+        document = _whole(text, where=where)
+        document = filled(document, parameters_of(document, settings or {}))
+        if not isinstance(document.get("seeds"), dict):
             do = "write `seeds:` with the content of a seeds file, and the plan beside it"
             raise DocumentError(expected="a mapping with `seeds`", got=shown(document), place="$", do=do)
         seeds_text = yaml.safe_dump(document.pop("seeds"), sort_keys=False, allow_unicode=True)
         seeds = parse_seeds(seeds_text, where=where)
         plan = _plan(document)
         _check_plan(plan, seeds)
+        _check_circles(plan)
     except SeedsError as error:
         place = "$.seeds" + error.place.removeprefix("$") if error.place.startswith("$") else error.place
         raise SeasonError(expected=error.expected, got=error.got, place=place, do=error.do, where=where) from None
+    except SeasonError:
+        raise
     except DocumentError as error:
         raise SeasonError.of(error, where=where) from None
     return Season(name, plan, seeds, seeds_text, seeds.brands[0].accounts[plan.network])
+
+
+def _whole(text: str, *, where: str, below: Iterable[str] = ()) -> dict[str, object]:
+    """Return the document of a season file, on top of the season that it `extends`."""
+    document = read_document(text)
+    if not isinstance(document, dict):
+        do = "write `seeds:` with the content of a seeds file, and the plan beside it"
+        raise DocumentError(expected="a mapping with `seeds`", got=shown(document), place="$", do=do)
+    if "extends" not in document:
+        return document
+    name = document.pop("extends")
+    path = _shipped(name) if isinstance(name, str) else None
+    if path is None or name in below:
+        do = "name a season that comes with Overgrowth and does not extend this one"
+        raise DocumentError(
+            expected=f"one of: {', '.join(shipped_seasons())}", got=shown(name), place="$.extends", do=do
+        )
+    return merged(_whole(_read(path, where=where), where=where, below=(*below, str(name))), document)
 
 
 def _plan(document: dict[str, object]) -> Plan:
@@ -236,3 +194,22 @@ def _check_plan(plan: Plan, seeds: SeedsFile) -> None:
                 raise refuse(f"sentences in `{language}`", "none", f"$.{kind}", "write some, or leave the language out")
     if not plan.people.languages or not plan.background.tags:
         raise refuse("at least one language and one background tag", "none", "$", "add one")
+
+
+def _check_circles(plan: Plan) -> None:
+    """Refuse what the steady talk of a community cannot be made of."""
+    for index, phase in enumerate(plan.phases):
+        circle, place = phase.circle, f"$.phases[{index}].circle"
+        if circle is None:
+            continue
+        if circle.people > plan.people.community:
+            raise DocumentError(
+                expected="at most as many as `$.people.community`",
+                got=str(circle.people),
+                place=f"{place}.people",
+                do="make one larger or the other smaller",
+            )
+        if (circle.drift or circle.brings_home or circle.joins_per_hour) and not plan.emergent_tags:
+            raise DocumentError(
+                expected="`emergent_tags` at `$` where talk drifts", got="none", place=place, do="name some tags"
+            )

@@ -81,6 +81,42 @@ def test_the_summary_can_be_read_by_machines(tmp_path: Path, season_path: str) -
     assert (summary["season"], summary["seed"]) == ("small", 1)
 
 
+def test_a_parameter_of_the_season_can_be_set(tmp_path: Path) -> None:
+    """An evaluation sweeps a season by it; the parameter says how long the season lasts."""
+    sizes = []
+    for hours in ("2", "4.5"):
+        result = run(
+            "--season", "quiet", "--set", f"hours={hours}", "--set", "small_talk=0", "--out", tmp_path / "log",
+            "--truth", tmp_path / "truth", "--json",
+        )  # fmt: skip
+        summary = json.loads(result.stdout)
+        sizes.append((summary["to"] - summary["from"]) / 3_600_000)
+
+    assert sizes == [2, 4.5]
+
+
+def test_a_parameter_that_the_season_does_not_have_is_exit_code_1(tmp_path: Path) -> None:
+    """The line tells those that it has."""
+    result = run("--season", "quiet", "--set", "drift=1", "--out", tmp_path / "log", "--truth", tmp_path / "truth")
+
+    assert result.exit_code == 1
+    assert "the parameters of this season are: hours, small_talk" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_log_of_a_season_with_sources_holds_their_heartbeats(tmp_path: Path) -> None:
+    """They are lines of the log like signals, and the summary counts them apart."""
+    path = tmp_path / "two.yaml"
+    path.write_text(TEXT + "sources: [{name: a, share: 1}, {name: b, share: 1, dead: {hour: 1, hours: 2}}]\n")
+    result = run("--season", path, "--seed", "3", "--out", tmp_path / "log", "--truth", tmp_path / "truth", "--json")
+
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    summary = json.loads(result.stdout)
+    assert summary["heartbeats"] == sum("heartbeat" in line for line in lines)
+    assert summary["signals"] == sum("heartbeat" not in line for line in lines)
+    assert summary["signals"] < sum(summary["by_lineage"].values())
+
+
 def test_what_cannot_be_written_is_one_line_and_exit_code_1(tmp_path: Path, season_path: str) -> None:
     """The line names the path."""
     log = tmp_path / "missing" / "log"
@@ -130,6 +166,8 @@ def test_a_log_that_breaks_off_does_not_replace_the_one_before(
         ("--out", "x", "--truth", "y", "--seeds", "./x"),
         ("--out", "x"),
         ("--out", "x", "--truth", "y", "--seed", "-1"),
+        ("--out", "x", "--truth", "y", "--set", "drift"),
+        ("--out", "x", "--truth", "y", "--set", "=1"),
     ],
 )
 def test_wrong_use_is_exit_code_2(arguments: tuple[str, ...]) -> None:

@@ -95,7 +95,7 @@ def test_parents_roots_and_posts_were_there_before_those_who_name_them(lived: li
     """Ids are real: each answer names a post or share that came earlier, by its author, in the same conversation."""
     author_of: dict[str, str] = {}
     root_of: dict[str, str | None] = {}
-    for signal, _ in lived:
+    for signal, _, _ in lived:
         if signal.parent is not None:
             assert author_of[signal.parent] == signal.parent_actor
             assert root_of[signal.parent] == signal.root
@@ -115,7 +115,7 @@ def test_the_lineage_that_was_planted_is_what_the_signal_says(small: Season, liv
         for one in lived
         if one.signal.post == one.signal.root and tags & set(normalize_tags(one.signal.tags)[0])
     }
-    for signal, lineage in lived:
+    for signal, lineage, _ in lived:
         expected: str | None
         if signal.actor in small.accounts:
             expected = "brand"
@@ -130,7 +130,7 @@ def test_talk_about_other_things_never_touches_the_topic(garden: list[Planted]) 
     """Neither a tag nor a phrase nor a link nor a mention of the brand is in it."""
     season = load_season()
     tags = set(normalize_tags(season.tags)[0])
-    for signal, lineage in garden:
+    for signal, lineage, _ in garden:
         if lineage is None:
             assert not tags & set(normalize_tags(signal.tags)[0])
             assert not set(season.accounts) & {*signal.mentions, signal.actor, signal.parent_actor, signal.root_actor}

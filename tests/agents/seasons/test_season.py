@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.seasons.season import DEFAULT_SEASON, SeasonError, load_season
+from agents.seasons.season import DEFAULT_SEASON, SeasonError, load_season, parse_season, shipped_seasons
 from streams.attribution.seeds_file import parse_seeds
 from tests.agents.seasons.small_season import TEXT, small_season
 
@@ -58,7 +58,7 @@ def test_a_season_that_is_not_there_is_refused_with_those_that_are(tmp_path: Pat
 
     assert str(caught.value) == (
         f"{path}: expected a season file at `$`, got No such file or directory; "
-        "give the path of a season file, or one of: english_garden"
+        f"give the path of a season file, or one of: {', '.join(shipped_seasons())}"
     )
 
 
@@ -95,3 +95,65 @@ def test_what_is_wrong_in_a_season_is_told_with_its_place(old: str, new: str, sa
     assert said in str(caught.value)
     assert str(caught.value).startswith("small.yaml: expected ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", shipped_seasons())
+def test_every_season_that_comes_along_can_be_read(name: str) -> None:
+    """Whatever it extends, and with its own parameters."""
+    season = load_season(name)
+
+    assert (season.name, season.brand, season.topic) == (name, "meadow", "wildflowers")
+
+
+def test_a_parameter_that_is_set_goes_before_the_declared_one() -> None:
+    """An evaluation sweeps a season by it."""
+    drifts = [
+        phase.circle.drift
+        for settings in ({}, {"drift": 0.25})
+        for _, phase in load_season("escape", settings).phases_ms()
+        if phase.name == "away" and phase.circle
+    ]
+
+    assert drifts == [0.6, 0.25]
+
+
+def test_a_season_that_extends_another_keeps_what_it_does_not_say() -> None:
+    """A trap is a quiet season and a few lines."""
+    text = "extends: quiet\nparameters: {hours: 5}\npeople: {neighbours: 7}"
+    season = parse_season(text, where="mine.yaml", name="mine")
+
+    assert season.end_ms - season.start_ms == 5 * HOUR_MS
+    assert season.plan.people.neighbours == 7
+    assert season.plan.people.community == load_season("quiet").plan.people.community
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("extends: nothing", "expected one of: bot_flood, "),
+        ("extends: 5", "at `$.extends`, got `5`; name a season"),
+        ("extends: quiet\nparameters: {hours: 0}", "expected `float` > 0.0 at `$.phases[0].hours`"),
+        (
+            "extends: quiet\npeople: {community: 300}",
+            "expected at most as many as `$.people.community`",
+        ),
+        ("extends: escape\nemergent_tags: []", "expected `emergent_tags` at `$` where talk drifts at `$.phases[3]"),
+        ("extends: quiet\nphases: $none", "expected a declared parameter at `$.phases`, got $none"),
+        ("- a", "expected a mapping with `seeds` at `$`"),
+    ],
+)
+def test_what_is_wrong_in_an_extension_is_told_with_its_place(text: str, said: str) -> None:
+    """The line names the file that was asked for."""
+    with pytest.raises(SeasonError) as caught:
+        parse_season(text, where="mine.yaml", name="mine")
+
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("mine.yaml: expected ")
+
+
+def test_a_setting_that_the_season_does_not_know_is_refused_with_those_that_it_does() -> None:
+    """A misspelt parameter must not leave the season as it was."""
+    with pytest.raises(SeasonError, match="the parameters of this season are: hours, small_talk") as caught:
+        load_season("quiet", {"drfit": 0.5})
+
+    assert str(caught.value).startswith("quiet: expected a parameter of the season at `$.parameters`, got drfit")

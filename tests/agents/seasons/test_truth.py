@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.seasons import TruthKeeper, grow_planted, load_season
+from agents.seasons import TruthKeeper, TruthState, grow_planted, load_season
 from agents.seasons.scribe import Lineage, Planted
 from agents.seasons.season import Season
 from agents.seasons.truth import OUTGROWN_ACTORS_MIN
@@ -103,6 +103,89 @@ def test_signals_count_for_a_day() -> None:
 
     assert "outgrown" not in dict(before).values()
     assert planter.states()[-1] == (DAY_MS, "outgrown")
+
+
+def lived_states(name: str, settings: dict[str, object] | None = None, seed: int = 1) -> list[TruthState]:
+    """Live a season that comes along, and return its true states."""
+    season = load_season(name, settings)
+    keeper = TruthKeeper(season)
+    for planted in grow_planted(season, seed):
+        keeper.observe(planted)
+    assert keeper.states == sorted(keeper.states, key=lambda state: state.at)
+    return keeper.states
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings", "outcome"),
+    [
+        ("escape", {"home_hours": 24}, "returned-richer"),
+        ("escape", {"home_hours": 24, "drift": 0.5, "quiet_hours": 72}, "returned-richer"),
+        ("homecoming", {"home_hours": 24}, "returned"),
+        ("faded", {"away_hours": 24, "home_hours": 340}, "faded"),
+        ("settled", {"away_hours": 24, "home_hours": 340}, "settled-elsewhere"),
+    ],
+)
+def test_an_escape_is_planted_and_its_return_is_what_was_lived(
+    name: str, settings: dict[str, object], outcome: str
+) -> None:
+    """Escaped and returning from the instants of the plan, returned when enough of those who left are back, or never.
+
+    The timer of those who do not come back runs for 14 days.
+    """
+    states = lived_states(name, settings)
+    phases = {phase.name: at_ms for at_ms, phase in load_season(name, settings).phases_ms()}
+
+    assert [state.state for state in states] == ["seeded", "growing", "outgrown", "escaped", "returning", "returned"]
+    assert [states[3].at, states[4].at] == [phases["away"], phases["home"]]
+    assert phases["bloom"] - 8 * HOUR_MS <= states[2].at < phases["away"] - 12 * HOUR_MS
+    assert states[5].outcome == outcome
+    if outcome.startswith("returned"):
+        assert states[5].at < phases["home"] + 12 * HOUR_MS
+    else:
+        assert states[5].at == phases["home"] + 14 * DAY_MS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("drift", "expected"),
+    [
+        (0, ["seeded", "growing", "outgrown"]),
+        (0.2, ["seeded", "growing", "outgrown"]),
+        (0.35, ["seeded", "growing", "outgrown", "none"]),
+        (1, ["seeded", "growing", "outgrown", "escaped", "returning", "returned"]),
+    ],
+)
+def test_a_small_drift_is_no_escape_and_one_in_between_is_not_judged(drift: float, expected: list[str]) -> None:
+    """Up to a fifth never, from a half on always; whoever finds an escape in between is not wrong."""
+    states = lived_states("escape", {"drift": drift, "away_hours": 24, "home_hours": 24})
+
+    assert [state.state for state in states] == expected
+    assert [("escaped" in state.tolerated) for state in states if state.state == "none"] == [True] * (drift == 0.35)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bot_flood", "bot_net", "brand_flood", "hijack", "viral_post"])
+def test_a_disturbance_of_a_quiet_season_changes_no_state(name: str) -> None:
+    """Its beginning and its end are told, with what may be said of it."""
+    states = lived_states(name, {"hours": 140})
+
+    assert [state.state for state in states] == ["seeded", "none"]
+    assert states[1].trap is not None
+    assert states[1].until is not None
+    assert states[1].tolerated == (("growing",) if name in ("hijack", "viral_post") else ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "also"),
+    [("shock", []), ("dead_source", []), ("clock_skew", ["escaped", "returning", "returned"])],
+)
+def test_a_disturbance_of_a_busy_season_leaves_its_states_as_they_were(name: str, also: list[str]) -> None:
+    """Outgrown it is and stays, and who truly drifts away does so by any clock."""
+    states = [state.state for state in lived_states(name, {"home_hours": 24}) if state.state != "none"]
+
+    assert states == ["seeded", "growing", "outgrown", *also]
 
 
 @pytest.mark.slow
