@@ -13,6 +13,9 @@ TRUNCATED, ROOT_MISSING, ENDED = 1, 2, 4
 ended, which is told once."""
 FLAG_NAMES: tuple[tuple[int, str], ...] = ((TRUNCATED, "truncated"), (ROOT_MISSING, "root_missing"), (ENDED, "ended"))
 FLAG_IMPUTED = "followers_imputed"
+"""Some followers were guessed."""
+FLAG_GUESSED = "followers_guessed"
+"""Most of them were."""
 
 
 class Infected(msgspec.Struct, array_like=True, gc=False, frozen=True):

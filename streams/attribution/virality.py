@@ -9,7 +9,8 @@ from streams.lifecycle.rules import scaled
 from streams.measures.reaction_time import FLAT_MS
 
 HOT_UNITS = 24
-"""For two hours after it has grown a large cascade is read while nothing changes: its infectiousness falls."""
+"""For two hours after it has grown a large cascade is read while nothing changes: its infectiousness falls. One whose
+root nobody has seen is not: when it began is a guess, and so is what would be read."""
 READ_UNITS = 2
 """Ten minutes lie between two such readings, counted from when the cascade began."""
 
@@ -58,7 +59,7 @@ def next_due_ms(conversation: Conversation, *, after_ms: int) -> int:
     """Return the next tick after a given one at which a conversation is looked at though nothing came, 0 for never.
 
     That is when what waits for a missing parent has waited long enough, when it has been silent for so long that it has
-    ended, and every ten minutes while it is large and has grown lately. It follows from the conversation alone.
+    ended, and every ten minutes while it is hot (`HOT_UNITS`). It follows from the conversation alone.
     """
     row, shape = conversation.row, conversation.shape
     tick_ms, timing = row.timing.tick_ms, row.timing
@@ -68,7 +69,7 @@ def next_due_ms(conversation: Conversation, *, after_ms: int) -> int:
     missing_ms = shape.missing_since_ms()
     if missing_ms is not None:
         dues.append(tick_from(missing_ms + timing.orphan_ms, tick_ms=tick_ms))
-    if len(shape) >= timing.hot_size:
+    if row.root_kind >= 0 and len(shape) >= timing.hot_size:
         due_ms = _next_hot_ms(conversation, after_ms)
         if due_ms - row.grown_ms <= HOT_UNITS * timing.unit_ms:
             dues.append(due_ms)
@@ -98,7 +99,8 @@ def look_at(conversation: Conversation, root: str, tick_ms: int, *, has_grown: b
         row.has_ended = True
         return _reading(conversation, root, tick_ms, ENDED)
     is_hot = (
-        len(shape) >= timing.hot_size
+        row.root_kind >= 0
+        and len(shape) >= timing.hot_size
         and tick_ms - row.grown_ms <= HOT_UNITS * timing.unit_ms
         and _next_hot_ms(conversation, tick_ms - 1) == tick_ms
     )

@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from schemas.alert import Bound, CascadeEvidence, Condition, Relation
-from schemas.cascade import ENDED, FLAG_NAMES, CascadeVitals
+from schemas.cascade import ENDED, FLAG_GUESSED, FLAG_NAMES, ROOT_MISSING, CascadeVitals
 from schemas.rules import DAY_MS, Rules
 from schemas.vitals import Measures, WindowVitals
 
@@ -32,6 +32,7 @@ DEPARTURE = "departure"
 VIRAL = "viral"
 FINISH = "finish"
 ENDED_NAME = dict(FLAG_NAMES)[ENDED]
+GUESSES = {dict(FLAG_NAMES)[ROOT_MISSING], FLAG_GUESSED}
 
 RELATIONS: dict[Relation, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -271,17 +272,19 @@ def viral_enter(vitals: CascadeVitals, rules: Rules) -> tuple[Condition, ...]:
     """Each share surely brings more than one, or the cascade will be among the largest; and it spreads.
 
     That it spreads, the opposite of `viral_fading`, is asked of every cascade: one that is large but spent would
-    otherwise be left after `keep_ms` and entered again after `for_ms`, until it is too old (MEASURES.md §6).
+    otherwise be left after `keep_ms` and entered again after `for_ms`, until it is too old (MEASURES.md §6). Where both
+    the root was not seen and most followers were guessed, the infectiousness is told, but decides nothing.
     """
     rule, per_share = rules.viral, rules.cascade.followers_per_share
+    known = not {*vitals.flags} >= GUESSES
     return (
         condition(
             "infectiousness",
-            vitals.infectiousness,
+            vitals.infectiousness if known else None,
             ">",
             1 / per_share,
-            low=vitals.low,
-            high=vitals.high,
+            low=vitals.low if known else None,
+            high=vitals.high if known else None,
             bound="low",
             any_of=VIRAL,
         ),

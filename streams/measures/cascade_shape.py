@@ -39,7 +39,7 @@ class Added(Struct, frozen=True, gc=False):
     """What adding a node told.
 
     `place` is its number in the cascade, -1 where the cascade is full. `refused` says why the edge that was given, or
-    another one of the circle that it would have closed, does not count. `is_new` is False for a node that was seen already.
+    another one of the circle that it would have closed, does not count. `is_new` is False for one that was seen.
     """
 
     place: int

@@ -6,7 +6,16 @@ from heapq import nsmallest
 import msgspec
 
 from schemas.alert import CascadeEvidence
-from schemas.cascade import EDGES, ENDED, FLAG_IMPUTED, FLAG_NAMES, CascadeContribution, CascadeReading, CascadeVitals
+from schemas.cascade import (
+    EDGES,
+    ENDED,
+    FLAG_GUESSED,
+    FLAG_IMPUTED,
+    FLAG_NAMES,
+    CascadeContribution,
+    CascadeReading,
+    CascadeVitals,
+)
 from schemas.lifecycle_rows import ViralRow
 from schemas.rows import KnownCascadeRow, TopicCascadesRow
 from schemas.rules import HOUR_MS, Rules
@@ -72,7 +81,9 @@ class TopicCascades:
             reproduction = value * n_star
             if infected.imputed_ratio > 0:
                 flags.append(FLAG_IMPUTED)
-            if infected.imputed_ratio <= IMPUTED_RATIO_MAX:
+            if infected.imputed_ratio > IMPUTED_RATIO_MAX:
+                flags.append(FLAG_GUESSED)
+            else:
                 infection = Infection(value, low, high, reading.shares, infected.direct, infected.imputed_ratio)
                 forecast = final_shares(
                     shares=reading.shares, value=value, direct=infected.direct, followers_per_share=n_star

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from agents.commands.backtest import load_registry, run
+from schemas.cascade import CascadeVitals
 from schemas.vitals import Vitals, WindowVitals
 from streams.steps.ledger import Ledger
 
@@ -40,6 +41,8 @@ class Week(NamedTuple):
     vitals: list[Vitals]
     ledger: Ledger
     alerts: list[tuple[int, str, str]]
+    cascades: dict[str, CascadeVitals]
+    """What was told last of each cascade, by root."""
 
 
 def read_raw(path: Path) -> list[Act]:
@@ -66,12 +69,14 @@ def week(shared_data: Path) -> Week:
     registry = load_registry(str(shared_data / "higgs-seeds.yaml"))
     vitals: list[Vitals] = []
     alerts: list[tuple[int, str, str]] = []
+    cascades: dict[str, CascadeVitals] = {}
     ledger = Ledger()
     for pipeline, outcome in run(registry, str(log), "snap-higgs"):
         vitals += outcome.vitals
+        cascades |= {told.root: told for told in outcome.cascades}
         alerts += [(at_ms, alert.state, alert.status) for at_ms, alert in outcome.alerts]
         ledger = pipeline.ledger
-    return Week(read_raw(log), vitals, ledger, alerts)
+    return Week(read_raw(log), vitals, ledger, alerts, cascades)
 
 
 def test_every_line_is_accounted_for(week: Week) -> None:
@@ -103,6 +108,41 @@ def assert_equal_counts(window: WindowVitals, acts: list[Act], *, where: str) ->
     if acts:
         share = max(by_actor.values()) / len(acts)
         assert window.top_actor_share == pytest.approx(share, abs=1 / 60), where
+
+
+def sizes_by_hand(path: Path) -> Counter[str]:
+    """Count the acts on each account over the raw log; one more for the post that stands for all of the account's.
+
+    What comes again within an hour of the last time that counted is a repetition: a line names its own second, so that
+    is any line that is equal to an earlier one.
+    """
+    sizes: Counter[str] = Counter()
+    counted_ms: dict[tuple[str, ...], int] = {}
+    with gzip.open(path, "rt") as lines:
+        for fields in sorted((tuple(line.split()) for line in lines), key=lambda fields: int(fields[2])):
+            at_ms = int(fields[2]) * 1000
+            if at_ms - counted_ms.get(fields, -2 * HOUR_MS) > HOUR_MS:
+                counted_ms[fields] = at_ms
+                sizes[f"@{fields[1]}"] += 1
+    return Counter({root: acts + 1 for root, acts in sizes.items()})
+
+
+def test_the_ten_largest_cascades_have_the_size_that_a_count_over_the_raw_file_gives(
+    week: Week, shared_data: Path
+) -> None:
+    """Every act on an account is a node of its star, of whichever kind; the smaller ones agree, too."""
+    sizes = sizes_by_hand(shared_data / "higgs-activity_time.txt.gz")
+    largest = sorted(sizes, key=lambda root: (-sizes[root], root))[:10]
+    told_largest = sorted(week.cascades, key=lambda root: (-week.cascades[root].size, root))[:10]
+
+    assert told_largest == largest
+    for root in largest:
+        told, size = week.cascades[root], sizes[root]
+        assert told.size == size, root
+        assert (told.edge, told.depth, told.breadth) == ("star", 1, size - 1), root
+        # A star: of n(n - 1)/2 pairs n - 1 are one step apart, all others two.
+        assert told.structural_virality == pytest.approx(2 - 2 / size, rel=1e-8), root
+    assert {root: told.size for root, told in week.cascades.items()} == sizes
 
 
 def test_the_outgrown_episode_begins_when_the_raw_log_says(week: Week) -> None:

@@ -50,9 +50,7 @@ def shape_by_brute_force(parents: Sequence[int]) -> tuple[int, int, int, float |
     for place, parent in enumerate(parents, 1):
         paths.append([*paths[parent], place])
     depths = [len(path) - 1 for path in paths]
-    distances = [
-        len(set(one) ^ set(other)) for number, one in enumerate(paths) for other in paths[:number]
-    ]
+    distances = [len(set(one) ^ set(other)) for number, one in enumerate(paths) for other in paths[:number]]
     mean = sum(distances) / len(distances) if distances else None
     return len(paths), max(depths), max(depths.count(depth) for depth in depths), mean
 

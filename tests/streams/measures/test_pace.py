@@ -101,12 +101,13 @@ def test_a_row_holds_two_hours_whatever_came_before() -> None:
 def test_only_what_was_fed_has_to_be_told_again() -> None:
     """A row is written after something was counted, not after something was asked."""
     pace = CascadePace(minute_ms=60_000)
-    assert not pace.has_changed
+    told = [pace.has_changed]
     pace.add(START_MS)
-    assert pace.has_changed
+    told.append(pace.has_changed)
     row = pace.row()
     pace.read(START_MS + 3_600_000, began_ms=START_MS)
-    assert not pace.has_changed
+    told.append(pace.has_changed)
+    assert told == [False, True, False]
     assert not restored(row, minute_ms=60_000).has_changed
 
 

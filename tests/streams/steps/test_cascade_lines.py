@@ -60,9 +60,8 @@ def root(at_ms: int = 0, *, tags: tuple[str, ...] = ("higgs",)) -> Signal:
 
 def whole(signals: Sequence[Signal], *, silence_ms: int = 0) -> list[Entry]:
     """Return the log of signals in the order of event time, with some silence behind them, and its end."""
-    log: list[Entry] = []
-    log += sorted(signals, key=lambda signal: signal.at)
-    last_ms = max(signal.at for signal in signals) + silence_ms
+    log = sorted(signals, key=lambda signal: signal.at)
+    last_ms = log[-1].at + silence_ms
     return [*log, Heartbeat("left", last_ms), *ends(last_ms)]
 
 
@@ -291,8 +290,9 @@ def test_a_full_cascade_goes_on_to_count_and_its_shape_stays(monkeypatch: pytest
     assert [line.size for line in lines] == list(range(2, 31))
     for line in lines:
         kept = min(line.size, 20)
+        assert line.depth == kept - 1
         # A path of n nodes: the mean distance of two is (n + 1)/3.
-        assert (line.depth, line.structural_virality) == (kept - 1, pytest.approx((kept + 1) / 3, rel=1e-8))
+        assert line.structural_virality == pytest.approx((kept + 1) / 3, rel=1e-8)
         assert ("truncated" in line.flags) == (line.size > 20)
 
 

@@ -1,4 +1,4 @@
-"""The reproduction number that the three steps tell of a topic is that of the process which brought its signals about."""
+"""The reproduction number that the three steps tell of a topic is that of the process behind its signals."""
 
 from heapq import heappop, heappush
 from random import Random
@@ -23,7 +23,8 @@ def reaction_ms(random: Random) -> int:
     if chance <= DENSITY * FLAT_S:
         return round(chance / DENSITY * 1_000)
     left = 1 - chance
-    return round(FLAT_S * (left * THETA / (DENSITY * FLAT_S)) ** (-1 / THETA) * 1_000)
+    reacted_s: float = FLAT_S * (left * THETA / (DENSITY * FLAT_S)) ** (-1 / THETA)
+    return round(reacted_s * 1_000)
 
 
 def poisson(random: Random, mean: float) -> int:
