@@ -109,16 +109,16 @@ class Conversation:
         if added.place >= 0:
             inherited[added.place] = packed
         row.grown_ms = signal.at
+        if self.pace is not None:
+            self.pace.add(signal.at)
+        elif len(self.shape) >= PACED_SIZE:
+            self._begin_pace()
         if is_root:
             row.root_kind, row.root_followers = _KIND_INDEX[signal.kind], signal.followers
             if self.infection is not None:
                 self.infection.meet_root(signal.followers)
             return
         self._interact(signal.at)
-        if self.pace is not None:
-            self.pace.add(signal.at)
-        elif len(self.shape) >= PACED_SIZE:
-            self._begin_pace()
         if signal.kind == "share":
             self._share(signal)
 

@@ -56,7 +56,7 @@ class Conversations:
         self._soon: dict[int, list[str]] = {}
         self._soon_ms: list[int] = []
         self._later: list[tuple[int, str]] = []
-        self._timings: dict[int, tuple[Rules, CascadeTiming]] = {}
+        self._timings: dict[str, tuple[Rules, CascadeTiming]] = {}
         self._known_timings: dict[CascadeTiming, CascadeTiming] = {}
 
     def __len__(self) -> int:
@@ -96,7 +96,7 @@ class Conversations:
         if conversation is None:
             if not own:
                 return None
-            timing = self._timing(registry.rules(own[0], signal.at))
+            timing = self._timing(own[0], registry.rules(own[0], signal.at))
             conversation = self._by_root[root] = begun(signal, root=root, timing=timing)
             self._live += 1
         row = conversation.row
@@ -110,13 +110,11 @@ class Conversations:
             self._note_growth(conversation, root, signal.at)
         return links
 
-    def _timing(self, rules: Rules) -> CascadeTiming:
-        known = self._timings.get(id(rules))
+    def _timing(self, topic: str, rules: Rules) -> CascadeTiming:
+        """Return the timing under a topic's rules, made once for as long as these stay the same."""
+        known = self._timings.get(topic)
         if known is None or known[0] is not rules:
-            if len(self._timings) > 1_000:
-                self._timings.clear()
-            # The rules are kept with what was made of them, so that no others can get their id.
-            known = self._timings[id(rules)] = (rules, self._interned(timing_of(rules, span_ms=self.span_ms)))
+            known = self._timings[topic] = (rules, self._interned(timing_of(rules, span_ms=self.span_ms)))
         return known[1]
 
     def _interned(self, timing: CascadeTiming) -> CascadeTiming:

@@ -69,7 +69,7 @@ def next_due_ms(conversation: Conversation, *, after_ms: int) -> int:
     missing_ms = shape.missing_since_ms()
     if missing_ms is not None:
         dues.append(tick_from(missing_ms + timing.orphan_ms, tick_ms=tick_ms))
-    if row.root_kind >= 0 and len(shape) >= timing.hot_size:
+    if row.root_kind >= 0 and not row.has_ended and len(shape) >= timing.hot_size:
         due_ms = _next_hot_ms(conversation, after_ms)
         if due_ms - row.grown_ms <= HOT_UNITS * timing.unit_ms:
             dues.append(due_ms)
@@ -100,6 +100,7 @@ def look_at(conversation: Conversation, root: str, tick_ms: int, *, has_grown: b
         return _reading(conversation, root, tick_ms, ENDED)
     is_hot = (
         row.root_kind >= 0
+        and not row.has_ended
         and len(shape) >= timing.hot_size
         and tick_ms - row.grown_ms <= HOT_UNITS * timing.unit_ms
         and _next_hot_ms(conversation, tick_ms - 1) == tick_ms

@@ -112,8 +112,6 @@ class CascadeShape:
         """In how many rows the cascade lies: numbers 0 to this."""
         return -(-len(self) // NODES_PER_ROW)
 
-    # --- growing ------------------------------------------------------------------------------------------------------
-
     def add(self, node_id: str, parent_id: str | None, *, at_ms: int, edge: Edge = "observed") -> Added:
         """Take in a node; one that was seen already changes nothing.
 
@@ -299,8 +297,6 @@ class CascadeShape:
                 self._undone += 1
         return True
 
-    # --- asking -------------------------------------------------------------------------------------------------------
-
     def read(self) -> Shape:
         """Return the shape as it is now, in O(1)."""
         tree, root_flags = self._tree, self._tree.flags(ROOT)
@@ -345,8 +341,6 @@ class CascadeShape:
     def at_ms_of(self, place: int) -> int:
         """Return when a node happened, or a missing one was first named, rounded down to a second."""
         return self._tree.mark(place) * 1_000 + AT_MS_MIN
-
-    # --- remembering --------------------------------------------------------------------------------------------------
 
     @property
     def has_changed(self) -> bool:

@@ -318,18 +318,9 @@ def test_draining_does_not_wait_for_an_absent_redis(monkeypatch: pytest.MonkeyPa
     run(scenario())
 
 
-@pytest.mark.kafka
-def test_an_absent_redis_that_comes_back_empty_is_filled_again(
-    redis_server: ValkeyServer, kafka_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nothing is acknowledged while it is away; after that readers see what waited and what the channels keep."""
-    caplog.set_level(logging.INFO, logger="overgrowth")
-    namespace = f"refill{next(_numbers)}"
-    settings = Settings(redis=redis_server.url, kafka=kafka_url, namespace=namespace, partitions=2, compression="")
-    names = ("social.vitals", "social.alert-state", "social.cascades")
-    vitals_channel, state_channel, cascades_channel = (f"{namespace}.{name}" for name in names)
-    cascade = a_cascade("a", DAY_MS, topic="cern/lhc")
-    kept = [
+def refilled(vitals_channel: str, state_channel: str, cascades_channel: str, cascade: CascadeVitals) -> list[Outgoing]:
+    """Return what channels keep: topics, episodes and cascades that go on, are over, gone or broken."""
+    return [
         Outgoing(vitals_channel, b"cern/lhc", _encode(a_vitals(3, "cern/lhc")), 0),
         Outgoing(vitals_channel, b"cern/gone", _encode(a_vitals(3, "cern/gone")), 1),
         Outgoing(vitals_channel, b"cern/gone", None, 1),
@@ -344,6 +335,20 @@ def test_an_absent_redis_that_comes_back_empty_is_filled_again(
         Outgoing(cascades_channel, b"cern/lhc|c", _encode(a_cascade("c", 8, 9, topic="cern/lhc")), 0),
         Outgoing(cascades_channel, b"cern/gone|d", _encode(a_cascade("d", 1, topic="cern/gone")), 0),
     ]
+
+
+@pytest.mark.kafka
+def test_an_absent_redis_that_comes_back_empty_is_filled_again(
+    redis_server: ValkeyServer, kafka_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is acknowledged while it is away; after that readers see what waited and what the channels keep."""
+    caplog.set_level(logging.INFO, logger="overgrowth")
+    namespace = f"refill{next(_numbers)}"
+    settings = Settings(redis=redis_server.url, kafka=kafka_url, namespace=namespace, partitions=2, compression="")
+    names = ("social.vitals", "social.alert-state", "social.cascades")
+    vitals_channel, state_channel, cascades_channel = (f"{namespace}.{name}" for name in names)
+    cascade = a_cascade("a", DAY_MS, topic="cern/lhc")
+    kept = refilled(vitals_channel, state_channel, cascades_channel, cascade)
 
     async def scenario() -> None:
         await create_channels(settings)

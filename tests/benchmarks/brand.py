@@ -18,7 +18,7 @@ def registry() -> Registry:
 def root_of(name: str, *, at_ms: int) -> Signal:
     """Return the post of somebody who uses the tag: the root of a conversation of this name."""
     actor = f"by:{name}"
-    return Signal(f"act:{name}", NETWORK, "post", at_ms, actor, source=NETWORK, tags=(TAG,), post=name, followers=5_000)
+    return Signal(f"act:{name}", NETWORK, "post", at_ms, actor, source=NETWORK, followers=5_000, tags=(TAG,), post=name)
 
 
 def answer_to(

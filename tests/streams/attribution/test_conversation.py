@@ -259,6 +259,16 @@ def test_a_root_counts_in_the_pace_wherever_it_comes_among_those_of_its_time(bef
     assert (told.before, told.peak) == (21, 21)
 
 
+def test_a_pace_leaves_out_parents_that_nobody_saw() -> None:
+    """They take a place each, but did not happen, as far as anybody knows."""
+    orphans = [act("reply", f"o{number}", f"missing{number}", at=1) for number in range(5)]
+    pace = took([act("post", "r"), *orphans]).pace
+    assert pace is not None
+    told = pace.read(START_MS + 10 * MINUTE_MS, began_ms=START_MS)
+    assert told is not None
+    assert (told.before, told.peak) == (6, 6)
+
+
 def test_below_ten_nodes_there_is_no_pace() -> None:
     """Small cascades are many, and say little."""
     signals = [act("post", "r"), *(act("reply", f"s{number}", "r", at=number) for number in range(PACED_SIZE - 1))]

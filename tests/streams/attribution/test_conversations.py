@@ -16,6 +16,7 @@ from streams.attribution.conversation import TOPICS_MAX, Links
 from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
 from streams.measures import cascade_shape
+from streams.measures.cascade_shape import Shape
 
 START_MS = 1_341_388_800_000
 SPAN_MS = 1_000
@@ -29,7 +30,6 @@ def record(brand: str, topic: str) -> TopicRecord:
 
 
 REGISTRY = Registry([record("cern", "higgs"), record("fermi", "boson")])
-MATCHER = REGISTRY.at(START_MS)
 
 
 def act(kind: Kind, name: str, on: str | None = None, *, by: str = "somebody", at: int = 0, **fields: Any) -> Signal:
@@ -50,7 +50,7 @@ class Run:
     def tell(self, signal: Signal, *own: str, root: str = "r") -> Links | None:
         """Apply a signal that carries the topics `own` itself, after the ticks before it."""
         self.readings += self.conversations.tick(signal.at)
-        return self.conversations.apply(signal, root=root, own=own, matcher=MATCHER, registry=REGISTRY)
+        return self.conversations.apply(signal, root=root, own=own, matcher=REGISTRY.at(START_MS), registry=REGISTRY)
 
     def read(self, signal: Signal, *own: str, root: str = "r") -> list[tuple[str, str, int]]:
         """Apply a signal and return (topic, lineage, distance) for each topic that it is on."""
@@ -60,10 +60,13 @@ class Run:
     def cascade(self, signal: Signal, *own: str, root: str = "r") -> tuple[int, int]:
         """Apply a signal and return the size and the depth of its cascade."""
         self.tell(signal, *own, root=root)
-        conversation = self.conversations.get(root)
-        assert conversation is not None
-        shape = conversation.shape.read()
+        shape = self.shape(root)
         return shape.size, shape.depth
+
+    def shape(self, root: str) -> Shape:
+        """Return the shape of a conversation that is remembered."""
+        assert (conversation := self.conversations.get(root)) is not None
+        return conversation.shape.read()
 
     def keep(self) -> None:
         """Keep the rows that changed, as a table does; none may be told twice at once."""
@@ -230,8 +233,7 @@ def test_conversations_do_not_mix(run: Run) -> None:
     """A post id means something only within its conversation."""
     run.tell(act("post", "r", by="cern"), HIGGS)
     run.tell(act("post", "q"), RIVAL, root="q")
-    # The post r is not known there, so what answers it waits for it.
-    assert run.cascade(act("reply", "a", "r"), root="q") == (2, 0)
+    assert run.cascade(act("reply", "a", "r"), root="q") == (2, 0), "it waits, as r is not known there"
     assert run.read(act("reply", "b", "a"), root="q") == [(RIVAL, "adopted", -1)]
 
 
@@ -266,10 +268,7 @@ def test_size_and_depth_are_those_of_the_tree(tree: list[tuple[int, Kind, int]],
         # The brand wrote the root only, so the distance to it is the depth.
         links = run.tell(signal, *([HIGGS] if number == 0 else []))
         assert [link.distance for link in links or ()] == [depth]
-        conversation = run.conversations.get("r")
-        assert conversation is not None
-        shape = conversation.shape.read()
-        assert (shape.size, shape.depth) == (len(depths), max(depths))
+        assert (run.shape("r").size, run.shape("r").depth) == (len(depths), max(depths))
         if number in restart_after:
             run.restart()
 
@@ -396,6 +395,6 @@ def test_a_deleted_or_edited_root_does_not_take_the_topic_from_its_conversation(
 
 
 def test_an_edit_tells_of_a_root_that_was_never_seen(run: Run) -> None:
-    """Where following began after the root was made, its edit is the first to say what it carries."""
+    """Where following began after the root was made, its edit says what it carries."""
     run.tell(act("post", "r-edit", by="cern", post="r", op="update"), HIGGS)
     assert run.read(act("reply", "a", "r")) == [(HIGGS, "seeded", 1)]

@@ -98,6 +98,17 @@ def test_a_row_holds_two_hours_whatever_came_before() -> None:
     assert len(msgspec.msgpack.encode(row)) < 1_024
 
 
+def test_two_hours_are_there_at_any_minute_of_a_long_life() -> None:
+    """What is older is forgotten now and then, and never too much of it."""
+    pace = CascadePace(minute_ms=60_000)
+    for minute in range(10 * 60):
+        pace.add(START_MS + minute * 60_000, count=2)
+        told = pace.read(START_MS + (minute + 1) * 60_000, began_ms=START_MS)
+        if minute >= 119:
+            assert told is not None
+            assert (told.recent, told.before) == (120, 120)
+
+
 def test_only_what_was_fed_has_to_be_told_again() -> None:
     """A row is written after something was counted, not after something was asked."""
     pace = CascadePace(minute_ms=60_000)

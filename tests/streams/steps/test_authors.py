@@ -170,7 +170,7 @@ def test_a_root_within_four_weeks_of_the_last_end_is_compared() -> None:
 
 def test_no_two_authors_share_a_name() -> None:
     """Whatever is in their ids: a bar in a network or an actor does not make it that of another."""
-    parts = ("a", "a|b", "b", "1|a", "|", "")
+    parts = ("a", "a|b", "b|a", "b", "1|a", "3|a|b", "|", "")
     authors = Authors()
     for network in parts:
         for actor in parts[:-1]:

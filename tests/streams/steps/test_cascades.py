@@ -200,9 +200,12 @@ def test_in_a_season_an_hour_is_an_hour() -> None:
 # --- how unusual it is ------------------------------------------------------------------------------------------------
 
 # Whole numbers below 64, and eighths below 8, lie in buckets of their own, so that ranks are exact.
-ended_ones = st.lists(
-    st.tuples(st.integers(1, 63), st.integers(8, 63).map(lambda eighths: eighths / 8), st.booleans()), max_size=80
+ended_one = st.tuples(
+    st.integers(1, 63) | st.integers(16, 31),
+    st.integers(8, 63).map(lambda eighths: eighths / 8),
+    st.sampled_from((True, True, False)),
 )
+ended_ones = st.lists(ended_one, max_size=40) | st.lists(ended_one, min_size=60, max_size=90)
 
 
 def rank(values: Sequence[float], value: float) -> float | None:
@@ -230,7 +233,7 @@ def test_percentiles_are_ranks_among_what_has_ended(
         cascades.take(told(made), RULES)
     # A tenth of a share per share, so that the forecast is what was shared and `to_come`.
     infected = Infected(0.001, 0.001, 0.001, 0.9 * to_come, 0.0)
-    vitals = take(cascades, size=size, virality=eighths / 8, infected=infected, shares=size - 1)
+    vitals = take(cascades, size=size, virality=eighths / 8, infected=infected, shares=size // 2)
 
     ended = [(known, virality) for known, virality, is_ended in drawn if is_ended]
     alike = [virality for known, virality in ended if known >= 10 and known.bit_length() == size.bit_length()]
@@ -244,6 +247,13 @@ def test_a_cascade_is_not_compared_with_itself() -> None:
     assert take(cascades, root="e19", flags=ENDED, infected=SLOW).virality_percentile is None
     assert take(cascades, infected=SLOW).virality_percentile == 0.5
     assert take(cascades, infected=SLOW).forecast_percentile == 1.0
+
+
+@pytest.mark.parametrize(("size", "percentile"), [(9, None), (10, 0.5), (15, 0.5), (16, None)])
+def test_shapes_are_compared_from_ten_on_with_those_of_their_size(size: int, percentile: float | None) -> None:
+    """Of fewer than ten neither is one compared nor are others compared with it; 16 is in the next bin."""
+    assert take(with_history(size=size), size=12).virality_percentile == percentile
+    assert take(with_history(size=12), size=size).virality_percentile == percentile
 
 
 def test_networks_are_compared_with_themselves() -> None:
