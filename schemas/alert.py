@@ -8,6 +8,7 @@ from schemas.vitals import WindowVitals
 
 Status = Literal["firing", "updated", "resolved", "superseded", "expired"]
 Relation = Literal[">=", "<=", ">", "<"]
+OUTCOMES: tuple[str, ...] = ("returned-richer", "returned", "faded", "settled-elsewhere")
 Bound = Literal["value", "low", "high"]
 
 
@@ -63,6 +64,8 @@ class EmergentEvidence(msgspec.Struct):
     lift: float
     g2: float
     actors: int
+    cascades: int = 0
+    exogenous: bool = False
 
 
 class Evidence(msgspec.Struct):
@@ -87,7 +90,8 @@ class Alert(msgspec.Struct):
     """One revision of an episode, the data of a CloudEvent (WIRE.md §§0, 6); a function of the signals alone.
 
     `at` is the tick of the decision, `since` the tick from which on the conditions of the state held. `severity` goes
-    from 1 to 10 (`streams.lifecycle.alerts.severity_of`). `rules` is the hash of the rules that decided.
+    from 1 to 10 (`streams.lifecycle.alerts.severity_of`). `rules` is the hash of the rules that decided. `outcome` says of
+    `returned` how: one of `OUTCOMES`.
     """
 
     id: str
@@ -104,3 +108,4 @@ class Alert(msgspec.Struct):
     evidence: Evidence
     rules: str
     span: Span
+    outcome: str | None = None

@@ -33,7 +33,8 @@ class ConversationRow(msgspec.Struct, array_like=True):
     the cascade. `root_actor` is None where nobody told, `root_kind` -1 where the root was not seen. `topics` are those
     that anything in it carries, in the order in which they came; `root_mask` has a bit for each that its root carries,
     `brand_mask` for each whose brand wrote the root. `interactions` counts all acts on the root and below it, and
-    `benchmarks` what they came to at each benchmark age that has passed. `has_ended` is told once, for good.
+    `benchmarks` what they came to at each benchmark age that has passed, None where
+    the root came too late to tell. `has_ended` is told once, for good.
     """
 
     began_ms: int
@@ -50,7 +51,7 @@ class ConversationRow(msgspec.Struct, array_like=True):
     brand_mask: int = 0
     shares: int = 0
     interactions: int = 0
-    benchmarks: tuple[int, ...] = ()
+    benchmarks: tuple[int, ...] | None = ()
     has_ended: bool = False
 
 

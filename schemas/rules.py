@@ -115,6 +115,79 @@ class ViralRules(Struct, forbid_unknown_fields=True, frozen=True):
     age_max_ms: PositiveMs = 7 * DAY_MS
 
 
+class BurstRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When the talk of an hour is a burst, and when it is over (MEASURES.md §3).
+
+    A topic that is still learning is judged by the `cold_` numbers alone. After the end of a burst the next one waits
+    for `cooldown_ms`.
+    """
+
+    z_enter: Factor = 5.0
+    z_exit: Factor = 2.0
+    signals_min: Count = 20
+    actors_min: Count = 10
+    cold_signals_min: Count = 500
+    cold_actors_min: Count = 100
+    for_ms: SpanMs = 10 * MINUTE_MS
+    keep_ms: SpanMs = HOUR_MS
+    cooldown_ms: SpanMs = 6 * HOUR_MS
+
+
+class MemberRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """Who belongs to a topic's community (MEASURES.md §§1, 10).
+
+    An actor with `events_min` on-topic acts on `days_min` UTC days within `window_ms`, or with `burst_events_min` within
+    a day; core members were there in `core_weeks_min` of the last four weeks.
+    """
+
+    events_min: Count = 2
+    days_min: Count = 2
+    window_ms: PositiveMs = 28 * DAY_MS
+    burst_events_min: Count = 3
+    core_weeks_min: Count = 3
+
+
+class EmergentRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When a tag that members use elsewhere is a topic that emerged from the community (MEASURES.md §4).
+
+    What members do now is what they did within `window_ms`; before is the `before_ms` before that.
+    """
+
+    window_ms: PositiveMs = 3 * HOUR_MS
+    before_ms: PositiveMs = 7 * DAY_MS
+    lift_min: Factor = 3.0
+    g2_min: Factor = 15.14
+    q_max: Share = 0.01
+    actors_min: Count = 10
+    cascades_min: Count = 2
+    standout_min: Factor = 1.5
+
+
+class EscapedRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When the community's talk has left for elsewhere, and when it has come back from there (MEASURES.md §§4, 8)."""
+
+    divergence_enter: Share = 0.2
+    divergence_exit: Share = 0.12
+    log_p_max: Annotated[float, Meta(ge=-1e6, le=0.0)] = -13.8
+    drift_enter: Share = 0.3
+    drift_exit: Share = 0.2
+    topics_min: Count = 1
+    actors_min: Count = 25
+    for_ms: SpanMs = HOUR_MS
+    keep_ms: SpanMs = 6 * HOUR_MS
+
+
+class ReturnedRules(Struct, forbid_unknown_fields=True, frozen=True):
+    """When those who had left count as having returned, and how (MEASURES.md §7)."""
+
+    rate_enter: Share = 0.3
+    cohort_min: Count = 25
+    within_ms: PositiveMs = 14 * DAY_MS
+    prolific_min: Factor = 1.2
+    diverse_min: Factor = 1.1
+    hold_ms: SpanMs = DAY_MS
+
+
 class ReminderRules(Struct, forbid_unknown_fields=True, frozen=True):
     """When a firing episode is told again: after each of `after_ms`, then every `every_ms`."""
 
@@ -137,4 +210,9 @@ class Rules(Struct, forbid_unknown_fields=True, frozen=True):
     outgrown: OutgrownRules = OutgrownRules()
     cascade: CascadeRules = CascadeRules()
     viral: ViralRules = ViralRules()
+    burst: BurstRules = BurstRules()
+    member: MemberRules = MemberRules()
+    emergent: EmergentRules = EmergentRules()
+    escaped: EscapedRules = EscapedRules()
+    returned: ReturnedRules = ReturnedRules()
     reminders: ReminderRules = ReminderRules()

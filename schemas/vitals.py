@@ -28,6 +28,8 @@ class Measures(msgspec.Struct):
 
     `reproduction_number` is how many further acts each act brings, over 70 minutes, with its 95 % interval. `velocity`
     counts signals an hour, `acceleration` its change an hour; `peak_velocity` is the highest since it last slept.
+    `drift_share` is the part of the active members who talk in topics that emerged elsewhere, `emergent_topics` of them,
+    with `emergent_actors` in the largest. The last measures compare a `cohort`, members who had left, before and after.
     """
 
     outgrowth_ratio: float | None = None
@@ -41,7 +43,18 @@ class Measures(msgspec.Struct):
     baseline_z: float | None = None
     doubling_time_s: float | None = None
     drift_share: float | None = None
+    drift_share_low: float | None = None
     tag_divergence_bits: float | None = None
+    tag_divergence_log_p: float | None = None
+    emergent_topics: int = 0
+    emergent_actors: int = 0
+    members: int | None = None
+    return_rate: float | None = None
+    return_rate_low: float | None = None
+    cohort: int | None = None
+    prolific_ratio: float | None = None
+    prolific_ratio_low: float | None = None
+    diversity_ratio: float | None = None
     reproduction_number: float | None = None
     reproduction_low: float | None = None
     reproduction_high: float | None = None

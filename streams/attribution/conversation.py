@@ -115,6 +115,9 @@ class Conversation:
             self._begin_pace()
         if is_root:
             row.root_kind, row.root_followers = _KIND_INDEX[signal.kind], signal.followers
+            if signal.at > row.began_ms:
+                # What it had brought at ages that it has passed already, nobody has counted.
+                row.benchmarks = None
             if self.infection is not None:
                 self.infection.meet_root(signal.followers)
             return
@@ -140,7 +143,11 @@ class Conversation:
     def _take_back(self, signal: Signal, node_id: str) -> None:
         """Take a share out of the size, or leave a tombstone for a post; what is below them stays where it is."""
         shape = self.shape
-        if shape.undo(node_id) if signal.kind == "share" else shape.delete(node_id):
+        if signal.kind != "share":
+            shape.delete(node_id)
+            return
+        size = shape.read().size
+        if shape.undo(node_id) and shape.read().size != size:
             self.row.grown_ms = signal.at
 
     def _interact(self, at_ms: int) -> None:
@@ -151,9 +158,9 @@ class Conversation:
     def pass_benchmarks(self, at_ms: int) -> None:
         """Note what the root had brought at every benchmark age up to an instant; unknown where it was not seen."""
         row = self.row
-        passed = len(row.benchmarks)
-        if row.root_kind < 0 or passed == len(BENCHMARK_UNITS):
+        if row.root_kind < 0 or row.benchmarks is None or len(row.benchmarks) == len(BENCHMARK_UNITS):
             return
+        passed = len(row.benchmarks)
         age_ms, unit_ms = at_ms - row.began_ms, row.timing.unit_ms
         while passed < len(BENCHMARK_UNITS) and age_ms >= BENCHMARK_UNITS[passed] * unit_ms:
             row.benchmarks = (*row.benchmarks, row.interactions)

@@ -138,5 +138,5 @@ def _reading(conversation: Conversation, root: str, tick_ms: int, flags: int) ->
         if infection is None
         else Infected(infection.value, infection.low, infection.high, infection.direct, infection.imputed_ratio),
         pace=None if conversation.pace is None else conversation.pace.read(tick_ms, began_ms=row.began_ms),
-        interactions=row.benchmarks,
+        interactions=row.benchmarks or (),
     )

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from schemas.alert import Alert, Condition, Status
 from schemas.burst_rows import BurstRow
-from schemas.burst_rules import BurstRules
 from schemas.lifecycle_rows import EpisodeRow, TimerRow
-from schemas.rules import ReminderRules
+from schemas.rules import BurstRules, ReminderRules
 from streams.lifecycle import episodes
 from streams.lifecycle.alerts import severity_of
 from streams.lifecycle.burst_alerts import build_burst_alert, hour_ms_of

@@ -5,7 +5,7 @@ hour (`Baseline.read_at`). A topic that is still learning has no usual, so only 
 """
 
 from schemas.alert import Condition
-from schemas.burst_rules import BurstRules
+from schemas.rules import BurstRules
 from streams.lifecycle.conditions import DEPARTURE, Reading, condition, on_topic
 from streams.measures.baseline import BaselineReading
 

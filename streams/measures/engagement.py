@@ -1,6 +1,7 @@
 """Say what a signal is worth: a weight by kind, until its actor has spent what it may count in an hour on a topic."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from schemas.measure_rows import ActorCapRow, SpentRow
@@ -9,6 +10,8 @@ from schemas.signal import KINDS
 
 UNITS_PER_POINT = 1_000
 """Engagement is counted in thousandths, so that sums are exact and do not depend on their order."""
+ENDED_ROWS_MIN = 1_000
+"""Rows of hours gone by that are ended in one go, if there are so many."""
 
 
 class Weights(NamedTuple):
@@ -55,6 +58,8 @@ class ActorCap:
     def __init__(self) -> None:
         self._hours: dict[int, _Hour] = {}
         self._changed: dict[str, None] = {}
+        # Actors of hours gone by, whose rows are to be ended, in the order in which they first acted.
+        self._gone: dict[str, None] = {}
         self._told: set[str] = set()
 
     def units(self, *, actor: str, topic: str, kind: int, at_ms: int, weights: Weights) -> int:
@@ -83,7 +88,7 @@ class ActorCap:
     def _turn(self, hour: _Hour, index: int) -> None:
         if index < hour.index:
             raise ValueError(f"actor cap: expected hour {hour.index} or later, got {index}: feed it in stamp order")
-        self._changed.update(dict.fromkeys(hour.spent))
+        self._gone.update(dict.fromkeys(hour.spent))
         hour.index = index
         hour.spent = {}
 
@@ -94,9 +99,15 @@ class ActorCap:
                 self._turn(hour, at_ms // hour_ms)
 
     def changed_rows(self) -> list[tuple[str, ActorCapRow | None]]:
-        """Return (actor, its row, or None where nothing of it is left) for the actors that changed since last time."""
+        """Return (actor, its row, or None where nothing of it is left) for the actors that changed since last time.
+
+        When an hour turns, all its rows have come to nothing at once. They are ended bit by bit, as many a time as have
+        changed, so that no checkpoint has to end a whole hour; until then `restore` tells them by their hour.
+        """
         rows: list[tuple[str, ActorCapRow | None]] = []
-        for actor in sorted(self._changed):
+        ended = list(islice(self._gone, max(ENDED_ROWS_MIN, len(self._changed))))
+        for actor in sorted(self._changed | dict.fromkeys(ended)):
+            self._gone.pop(actor, None)
             spent = tuple(
                 SpentRow(topic=topic, hour_ms=hour_ms, hour=hour.index, units=units)
                 for hour_ms, hour in sorted(self._hours.items())
@@ -122,4 +133,4 @@ class ActorCap:
                 if spent.hour == hour.index:
                     hour.spent.setdefault(actor, {})[spent.topic] = spent.units
                 else:
-                    self._changed[actor] = None
+                    self._gone[actor] = None

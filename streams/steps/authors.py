@@ -35,7 +35,10 @@ class Authors:
         if not reading.interactions or not reading.actor or reading.kind < 0:
             return None
         author = (reading.actor, topic, reading.network, reading.kind)
-        _, history = self._histories.get(author, (0, None))
+        last_ms, history = self._histories.get(author, (0, None))
+        if reading.at - last_ms > AUTHOR_MS:
+            # Whether it was swept yet must not matter.
+            history = None
         benchmark = len(reading.interactions) - 1
         told = None if history is None else history.read(benchmark, reading.interactions[benchmark])
         if reading.flags & ENDED:

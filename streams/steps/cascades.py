@@ -54,21 +54,22 @@ class TopicCascades:
     def take(self, told: CascadeContribution, rules: Rules) -> CascadeVitals | None:
         """Take note of a reading and return its vitals, None below two posts and shares; `rules` are scaled already."""
         reading = told.reading
-        history = self._history(reading.network)
+        history = self._histories.get(reading.network)
         vitals = None
         if reading.size > 1:
             vitals = self._vitals(reading, told.overperforming, rules, history)
             self._remember(vitals, day_ms=rules.cascade.silence_ms)
             self.viral.take(vitals, rules)
-        if reading.flags & ENDED and history is not None and reading.size > 0:
-            history.add(size=reading.size, virality=reading.virality if reading.size >= COMPARED_SIZE else None)
+        if reading.flags & ENDED and reading.size > 0:
+            self._end(reading, history)
         return vitals
 
-    def _history(self, network: str) -> CascadeHistory | None:
-        known = self._histories.get(network)
-        if known is None and len(self._histories) < NETWORKS_MAX:
-            known = self._histories[network] = CascadeHistory()
-        return known
+    def _end(self, reading: CascadeReading, history: CascadeHistory | None) -> None:
+        if history is None:
+            if len(self._histories) == NETWORKS_MAX:
+                return
+            history = self._histories[reading.network] = CascadeHistory()
+        history.add(size=reading.size, virality=reading.virality if reading.size >= COMPARED_SIZE else None)
 
     def _vitals(
         self, reading: CascadeReading, overperforming: float | None, rules: Rules, history: CascadeHistory | None

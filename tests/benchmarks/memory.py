@@ -2,7 +2,7 @@
 
 What Python was asked for and still holds after a checkpoint (tracemalloc), with the table of conversations and with
 ids of 19 characters. What the allocator adds is not in it, nor are caches of a bounded size, which belong to the
-process. The numbers are the same in every round.
+process. Rounds differ by less than a hundredth.
 """
 
 import functools

@@ -163,7 +163,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         line.benchmark,
         line.name,
         f"{_said(line.median)} {line.unit}",
-        f"{line.spread:.0%}",
+        f"{line.spread:.0%}" if len(line.values) > 1 else "",
         "" if line.ratio is None else f"{line.ratio:.2f}",
         line.floor,
         "" if line.goal is None else str(line.goal),

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from schemas.rules import Rules
+from schemas.rules import BurstRules, Rules
 
 
 def test_the_defaults_lie_in_their_own_ranges() -> None:
@@ -35,3 +35,19 @@ def test_what_is_out_of_range_or_unknown_does_not_decode(wrong: bytes) -> None:
 def test_rules_can_be_keys() -> None:
     """What is computed from rules is remembered by them."""
     assert len({Rules(): 1, Rules(scale=1.0): 2, Rules(scale=0.5): 3}) == 2
+
+
+def test_the_defaults_of_a_burst_are_those_of_the_definitions() -> None:
+    """The published numbers (MEASURES.md §3) are what runs when nothing is overridden."""
+    rules = BurstRules()
+
+    assert (rules.z_enter, rules.z_exit, rules.signals_min, rules.actors_min) == (5.0, 2.0, 20, 10)
+    assert (rules.cold_signals_min, rules.cold_actors_min) == (500, 100)
+    assert (rules.for_ms, rules.keep_ms, rules.cooldown_ms) == (600_000, 3_600_000, 21_600_000)
+
+
+@pytest.mark.parametrize("wrong", [b'{"z_enter": -1}', b'{"signals_min": 1.5}', b'{"cooldown": 1}'])
+def test_what_is_out_of_range_or_unknown_does_not_decode_as_a_burst(wrong: bytes) -> None:
+    """The shape itself refuses what no rules file may say."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(wrong, type=BurstRules)

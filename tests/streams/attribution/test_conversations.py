@@ -34,9 +34,8 @@ REGISTRY = Registry([record("cern", "higgs"), record("fermi", "boson")])
 
 def act(kind: Kind, name: str, on: str | None = None, *, by: str = "somebody", at: int = 0, **fields: Any) -> Signal:
     """Return a signal `name`, on the post `on`, `at` ms after the start."""
-    made = Signal(id=name, network="twitter", kind=kind, at=START_MS + at, actor=by)
-    post = on if kind in ("share", "like") else name
-    return msgspec.structs.replace(made, **{"post": post, "parent": on, **fields})
+    made = Signal(id=name, network="twitter", kind=kind, at=START_MS + at, actor=by, parent=on)
+    return msgspec.structs.replace(made, **{"post": on if kind in ("share", "like") else name, **fields})
 
 
 class Run:
@@ -65,7 +64,8 @@ class Run:
 
     def shape(self, root: str) -> Shape:
         """Return the shape of a conversation that is remembered."""
-        assert (conversation := self.conversations.get(root)) is not None
+        conversation = self.conversations.get(root)
+        assert conversation
         return conversation.shape.read()
 
     def keep(self) -> None:

@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from schemas.alert import Alert, CascadeEvidence, Status
-from schemas.burst_rules import BurstRules
-from schemas.rules import HOUR_MS
+from schemas.rules import HOUR_MS, BurstRules
 from streams.lifecycle.alerts import COLD_START, severity_of
 from streams.lifecycle.burst_alerts import build_burst_alert
 from streams.lifecycle.burst_conditions import burst_enter, burst_leave

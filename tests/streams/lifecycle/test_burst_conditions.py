@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.burst_rules import BurstRules
+from schemas.rules import BurstRules
 from streams.lifecycle.burst_conditions import burst_enter, burst_leave
 from streams.lifecycle.conditions import satisfied
 from streams.measures.baseline import BaselineReading

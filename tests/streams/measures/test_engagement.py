@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.measure_rows import ActorCapRow, SpentRow
 from schemas.rules import HOUR_MS, EngagementRules
 from schemas.signal import KINDS
-from streams.measures.engagement import ActorCap, Weights, weights_of
+from streams.measures.engagement import ENDED_ROWS_MIN, ActorCap, Weights, weights_of
 
 DEFAULT = weights_of(EngagementRules(), hour_ms=HOUR_MS)
 POST = KINDS.index("post")
@@ -84,6 +84,39 @@ def test_turned_hour_ends_rows_once_and_only_those_that_were_told() -> None:
     assert before == 1
     assert cap.changed_rows() == [("ana", None), ("bo", None)]
     assert cap.changed_rows() == []
+
+
+def test_rows_of_a_large_hour_are_ended_bit_by_bit() -> None:
+    """No checkpoint ends a whole hour, yet every row of it is ended once, but for those who have acted again."""
+    cap, crowd = ActorCap(), 5 * ENDED_ROWS_MIN // 2
+    for number in range(crowd):
+        cap.units(actor=f"a{number:05}", topic="b/t", kind=POST, at_ms=number, weights=DEFAULT)
+    table = dict(cap.changed_rows())
+    cap.expire(HOUR_MS)
+    last = f"a{crowd - 1:05}"
+    cap.units(actor=last, topic="b/t", kind=POST, at_ms=HOUR_MS, weights=DEFAULT)
+    told = [cap.changed_rows() for _ in range(4)]
+    ended = [actor for rows in told for actor, row in rows if row is None]
+
+    assert [len(rows) for rows in told] == [ENDED_ROWS_MIN + 1, ENDED_ROWS_MIN, crowd - 2 * ENDED_ROWS_MIN - 1, 0]
+    assert sorted(ended) == sorted(table.keys() - {last})
+    assert told[0][-1] == (last, ActorCapRow((SpentRow("b/t", HOUR_MS, 1, 1000),)))
+
+
+def test_rows_that_were_still_to_be_ended_are_ended_after_a_restart() -> None:
+    """A worker may be restarted while it ends the rows of an hour; the next one goes on with those that are left."""
+    cap, crowd = ActorCap(), 2 * ENDED_ROWS_MIN
+    for number in range(crowd):
+        cap.units(actor=f"a{number:05}", topic="b/t", kind=POST, at_ms=number, weights=DEFAULT)
+    table = dict(cap.changed_rows())
+    cap.units(actor="late", topic="b/t", kind=POST, at_ms=HOUR_MS, weights=DEFAULT)
+    table |= cap.changed_rows()
+    restored = ActorCap()
+    restored.restore([(actor, row) for actor, row in table.items() if row is not None])
+    for _ in range(3):
+        table |= restored.changed_rows()
+
+    assert [actor for actor, row in table.items() if row is not None] == ["late"]
 
 
 def test_actor_who_goes_on_in_the_next_hour_keeps_the_row() -> None:

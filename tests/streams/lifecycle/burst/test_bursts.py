@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.alert import Alert
 from schemas.burst_rows import BurstRow
-from schemas.burst_rules import BurstRules
-from schemas.rules import HOUR_MS, ReminderRules
+from schemas.rules import HOUR_MS, BurstRules, ReminderRules
 from streams.lifecycle.burst import BurstWatch
 from streams.measures.baseline import Baseline, BaselineReading
 from tests.streams.lifecycle.burst.hours import LEARNING, hour, usual

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from schemas.burst_rules import BurstRules
-from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS, BaselineRules, ReminderRules
+from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS, BaselineRules, BurstRules, ReminderRules
 from schemas.vitals import Measures, WindowVitals
 from streams.lifecycle.burst import BurstWatch
 from streams.lifecycle.conditions import Reading
