@@ -90,8 +90,8 @@ class Alert(msgspec.Struct):
     """One revision of an episode, the data of a CloudEvent (WIRE.md §§0, 6); a function of the signals alone.
 
     `at` is the tick of the decision, `since` the tick from which on the conditions of the state held. `severity` goes
-    from 1 to 10 (`streams.lifecycle.alerts.severity_of`). `rules` is the hash of the rules that decided. `outcome` says of
-    `returned` how: one of `OUTCOMES`.
+    from 1 to 10 (`streams.lifecycle.alerts.severity_of`). `rules` is the hash of the rules that decided. `outcome` says
+    of `returned` how: one of `OUTCOMES`.
     """
 
     id: str

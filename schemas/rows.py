@@ -7,6 +7,7 @@ and a table written with another `ROW_VERSION` is refused, never guessed.
 import msgspec
 
 from schemas.attributed import Position
+from schemas.burst_rows import BurstRow
 from schemas.lifecycle_rows import LifecycleRow
 
 ROW_VERSION = 2
@@ -92,6 +93,7 @@ class TopicRow(msgspec.Struct, array_like=True):
     hour_ms: int = 3_600_000
     peak: int = 0
     peak_at_ms: int = 0
+    burst: BurstRow = BurstRow()
 
 
 class OpenPaneRow(msgspec.Struct, array_like=True):

@@ -136,8 +136,8 @@ class BurstRules(Struct, forbid_unknown_fields=True, frozen=True):
 class MemberRules(Struct, forbid_unknown_fields=True, frozen=True):
     """Who belongs to a topic's community (MEASURES.md §§1, 10).
 
-    An actor with `events_min` on-topic acts on `days_min` UTC days within `window_ms`, or with `burst_events_min` within
-    a day; core members were there in `core_weeks_min` of the last four weeks.
+    An actor with `events_min` on-topic acts on `days_min` UTC days within `window_ms`, or with `burst_events_min` in a
+    day; core members were there in `core_weeks_min` of the last four weeks.
     """
 
     events_min: Count = 2

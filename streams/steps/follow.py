@@ -15,7 +15,7 @@ from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
 from streams.measures.engagement import ActorCap, Weights, weights_of
 from streams.steps.authors import Authors
-from streams.steps.topic import hour_ms_of
+from streams.steps.rolling import hour_ms_of
 
 NAME = "follow"
 

@@ -11,7 +11,8 @@ from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
 from streams.lifecycle.rules import scaled
-from streams.steps.topic import Topic, hour_ms_of
+from streams.steps.rolling import hour_ms_of
+from streams.steps.topic import Topic
 
 NAME = "watch"
 
