@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from agents.lane import Batch, Outgoing
-from schemas.attributed import PACKET_VERSION, AttributedItem, AttributedPacket, Position, Stamp
+from schemas.attributed import PACKET_VERSION, AttributedItem, AttributedPacket, Position, Stamp, shard_of
 from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.rejection import Place, Rejection
 from streams.networks.refusal import refuse, rejection
@@ -16,7 +16,6 @@ from streams.networks.refusal import refuse, rejection
 PACKET_ITEMS_MAX = 2_000
 PACKET_BYTES_MAX = 512 * 1024
 """Far below what Kafka takes in one record; only items of one stamp, which stay together, can make a larger one."""
-ACTOR_SHARDS = 64
 
 Item = TypeVar("Item", AttributedItem, ContributionItem)
 Packet = TypeVar("Packet", AttributedPacket, ContributionPacket)
@@ -26,7 +25,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def actor_partition(actor: str, *, partitions: int) -> int:
     """Return the partition of an actor: actors are hashed into shards, shards into partitions (DESIGN.md §3)."""
-    return crc32(actor.encode()) % ACTOR_SHARDS % partitions
+    return shard_of(actor) % partitions
 
 
 def topic_partition(topic: str, *, partitions: int) -> int:

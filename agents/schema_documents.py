@@ -16,9 +16,8 @@ from typing import Any
 import msgspec
 
 import schemas
-from agents.packing import ACTOR_SHARDS
 from schemas.alert import Alert
-from schemas.attributed import LINEAGES, PACKET_VERSION
+from schemas.attributed import ACTOR_SHARDS, LINEAGES, PACKET_VERSION
 from schemas.cascade import CascadeVitals
 from schemas.channels import (
     ALERT_STATE,

@@ -1,5 +1,7 @@
 """Shape of what travels between our own agents: positions, attributed signals and the packets that carry them."""
 
+from zlib import crc32
+
 import msgspec
 
 from schemas.cascade import CascadeReading
@@ -13,11 +15,23 @@ Position = tuple[int, str]
 BEGINNING: Position = (0, "")
 
 BRAND, SEEDED, ADOPTED, WILD = 0, 1, 2, 3
+ACTOR_SHARDS = 64
+"""Actors are hashed into so many shards, shards into partitions: each is a fair sample of all actors (DESIGN.md §3)."""
+
 LINEAGES: tuple[str, ...] = ("brand", "seeded", "adopted", "wild")
 
 
 PACKET_VERSION = 2
 """Version of the packets between our own agents; one of another release is refused, never guessed."""
+
+
+def shard_of(actor: str) -> int:
+    """Return the shard of an actor, the same in every process and at every number of partitions.
+
+    >>> 0 <= shard_of("ana") < ACTOR_SHARDS
+    True
+    """
+    return crc32(actor.encode(errors="surrogatepass")) % ACTOR_SHARDS
 
 
 class TopicLink(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -29,7 +43,7 @@ class TopicLink(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class AttributedSignal(msgspec.Struct, array_like=True, gc=False, tag=0):
-    """A signal with the topics that it touches.
+    """A signal with the topics that it touches; none where it is only told because it has tags.
 
     `kind` is an index into `schemas.signal.KINDS`.
     """

@@ -10,7 +10,9 @@ class Contribution(msgspec.Struct, array_like=True, gc=False, tag=0):
     """What one signal adds to one topic.
 
     `units` is engagement in thousandths, after the actor's hourly cap. `kind` and `lineage` are indexes into
-    `schemas.signal.KINDS` and `schemas.attributed.LINEAGES`.
+    `schemas.signal.KINDS` and `schemas.attributed.LINEAGES`. `member` says that the actor belongs to the community; its
+    `tags` are passed on then. A wild one, what a member says elsewhere, brings what the rest of the actor's shard does:
+    `outside` are those of its `outside_actors` who use each of the tags, in their order.
     """
 
     at: int
@@ -22,6 +24,11 @@ class Contribution(msgspec.Struct, array_like=True, gc=False, tag=0):
     units: int
     root: str
     network: str
+    member: bool = False
+    tags: tuple[str, ...] = ()
+    shard: int = -1
+    outside: tuple[int, ...] = ()
+    outside_actors: int = 0
 
 
 ContributionItem = Contribution | CascadeContribution

@@ -26,7 +26,7 @@ class CascadeTiming(NamedTuple):
     hot_size: int
 
 
-class ConversationRow(msgspec.Struct, array_like=True):
+class ConversationRow(msgspec.Struct, array_like=True, gc=False):
     """The head of one conversation; its nodes and shares lie in rows of their own.
 
     `began_ms` is the event time of its first signal, `last_at_ms` of its last and `grown_ms` of the last that changed

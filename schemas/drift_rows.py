@@ -21,3 +21,26 @@ class TagActorsRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     actors: bytes
     counts: bytes
     uses: bytes
+
+
+class TagPlacesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Where tags were used in one pane (`TagPlaces`): for each some cascades, and what the rest of some shards does.
+
+    `cascades` packs 8 bytes for the root of each. `outside` has (shard, users of the tag, actors) for each shard.
+    """
+
+    pane: int
+    tags: tuple[str, ...]
+    cascades: tuple[bytes, ...]
+    outside: tuple[tuple[tuple[int, int, int], ...], ...]
+
+
+class DriftRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What was found of a topic's drift at the last evaluation (`TopicDrift`), which holds until the next."""
+
+    evaluated: int
+    share: float | None
+    share_low: float | None
+    bits: float | None
+    log_p: float | None
+    emergent: tuple[tuple[str, float, float, int, int, bool], ...]

@@ -1,8 +1,9 @@
 """One conversation: whose it is, which topics it carries, what its nodes pass on, and how its cascade grows."""
 
 from array import array
+from collections.abc import Callable
 from functools import lru_cache
-from typing import cast
+from typing import TypeVar, cast
 
 from schemas.attributed import ADOPTED, BRAND, SEEDED, TopicLink
 from schemas.cascade import EDGES
@@ -29,6 +30,7 @@ _PASSING_ON = frozenset(("share", "like"))
 _KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
 Links = tuple[TopicLink, ...]
+_Value = TypeVar("_Value")
 
 
 class Conversation:
@@ -178,7 +180,7 @@ class Conversation:
             if topic not in row.topics:
                 if len(row.topics) == TOPICS_MAX:
                     continue
-                row.topics = (*row.topics, topic)
+                row.topics = _shared((*row.topics, topic))
                 self._mark_brand(network=network, matcher=matcher)
             mask |= 1 << row.topics.index(topic)
         return mask
@@ -246,11 +248,20 @@ class Conversation:
 def begun(signal: Signal, *, root: str, timing: CascadeTiming) -> Conversation:
     """Return a new conversation before its first signal. Its root counts from now on, whether it is seen or not."""
     row = ConversationRow(
-        began_ms=signal.at, last_at_ms=signal.at, grown_ms=signal.at, network=signal.network, timing=timing
+        began_ms=signal.at,
+        last_at_ms=signal.at,
+        grown_ms=signal.at,
+        network=_shared_name(signal.network),
+        timing=timing,
     )
     shape = CascadeShape(root)
     shape.promote(root)
     return Conversation(row, shape)
+
+
+def shared(row: ConversationRow) -> tuple[tuple[str, ...], str]:
+    """Return topics and network of a row as the objects that other conversations have, too."""
+    return _shared(row.topics), _shared_name(row.network)
 
 
 def _target_of(signal: Signal) -> str | None:
@@ -258,5 +269,11 @@ def _target_of(signal: Signal) -> str | None:
     return signal.parent or (signal.post if signal.kind in _PASSING_ON else None)
 
 
-# Links are frozen, and few of them differ.
+def _same(value: _Value) -> _Value:
+    return value
+
+
+# Links are frozen, and few of them differ; so it is with the topics of conversations and the names of networks.
 _link = lru_cache(maxsize=4096)(TopicLink)
+_shared: Callable[[tuple[str, ...]], tuple[str, ...]] = lru_cache(maxsize=4096)(_same)
+_shared_name: Callable[[str], str] = lru_cache(maxsize=256)(_same)

@@ -10,7 +10,7 @@ from schemas.conversation_rows import CascadeTiming, ConversationRow, NodesRow, 
 from schemas.rules import Rules
 from schemas.signal import Signal
 from schemas.virality_rows import SharesRow
-from streams.attribution.conversation import Conversation, Links, begun
+from streams.attribution.conversation import Conversation, Links, begun, shared
 from streams.attribution.matcher import Matcher, Registry
 from streams.attribution.virality import look_at, next_due_ms, tick_after, timing_of
 from streams.measures.cascade_shape import NODES_PER_ROW, CascadeShape
@@ -249,6 +249,7 @@ class Conversations:
             conversation = _restored(root, found)
             row = conversation.row
             row.timing = self._interned(row.timing)
+            row.topics, row.network = shared(row)
             self._by_root[root] = conversation
             self._live += not row.has_ended
             if conversation.shape.missing_since_ms() is not None:

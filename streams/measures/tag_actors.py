@@ -134,6 +134,17 @@ class TagActors:
             scale=1 << asked.level,
         )
 
+    def users(self, window: str, tags: Collection[str]) -> int:
+        """Return how many actors of the sample used any of some tags in a window."""
+        asked = self._windows[window]
+        running = [] if asked.lag else [self._open[pane] for pane in sorted(self._open)]
+        asked.settle(self._rows, self._order, level_min=max((pane.level for pane in running), default=0))
+        wanted, limit = set(tags), 1 << NUMBER_BITS - asked.level
+        found = set[int]().union(*(asked.uses.by_tag.get(tag, {}) for tag in wanted))
+        for pane in running:
+            found.update(number for number, used in pane.actors() if number < limit and not wanted.isdisjoint(used))
+        return len(found)
+
     def is_empty(self) -> bool:
         """Return whether no window covers anything and nothing waits to be covered."""
         return not self._open and not self._order

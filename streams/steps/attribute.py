@@ -20,6 +20,7 @@ from streams.steps.ledger import Ledger
 
 NAME = "attribute"
 
+_ORIGINALS = frozenset(("post", "reply", "quote"))
 _KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
 
@@ -158,9 +159,9 @@ class AttributeStep:
         signal.text = None
         root = conversation_of(signal)
         if not own and root not in self._conversations:
-            # It changes nothing, so nothing of it is remembered: most of what a network says ends here.
+            # It changes no topic, so nothing of it is remembered here: most of what a network says ends here.
             self.ledger.applied += 1
-            return None
+            return _elsewhere(signal, root)
         # Partitions are split by conversation, so an id may be compared within its conversation only (WIRE.md §5).
         # What is edited or taken back may bear the id of what was created.
         if signal.op == "create" and self._recent.is_repeated(f"{len(root)}:{root}{signal.id}", at_ms=signal.at):
@@ -170,7 +171,9 @@ class AttributeStep:
         if signal.tags:
             signal.tags = normalize_tags(signal.tags)[0]
         links = self._conversations.apply(signal, root=root, own=own, matcher=matcher, registry=self.registry)
-        if links is None or signal.op != "create":
+        if links is None:
+            return _elsewhere(signal, root)
+        if signal.op != "create":
             return None
         self.ledger.on_topic += 1
         return AttributedSignal(
@@ -218,6 +221,18 @@ class AttributeStep:
         self._recent.restore(recent)
         self.clock.restore(msgspec.msgpack.decode(context, type=SourceClockRow))
         self._next_offset, self._frontier = offset, frontier
+
+
+def _elsewhere(signal: Signal, root: str) -> AttributedSignal | None:
+    """Return a signal on no topic if it says what it is about: that tells where the talk of members goes.
+
+    Only what people say themselves counts: a share repeats the tags of somebody else.
+    """
+    if not signal.tags or signal.op != "create" or signal.kind not in _ORIGINALS:
+        return None
+    tags = normalize_tags(signal.tags)[0]
+    kind = _KIND_INDEX[signal.kind]
+    return AttributedSignal(signal.at, signal.id, signal.actor, kind, signal.network, root, (), tags) if tags else None
 
 
 def _tie_of(signal: Signal) -> Tie:

@@ -1,0 +1,77 @@
+"""Count what the rest of the network talks about: tags by shard of actors, members of communities left aside."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from schemas.drift_rows import TagActorsRow
+from streams.measures.tag_actors import TagActors, TagReading
+
+WINDOW_PANES = 6
+_WINDOW = "now"
+
+
+class Background:
+    """Tags of the last panes by shard, fed in stamp order.
+
+    What is read is as of the begin of the running pane: so it costs one reading a pane and shard, and does not depend
+    on what else of the pane has come. A shard is a fair sample of the network's actors, whatever the partitions.
+
+    >>> background = Background(pane_ms=1_000)
+    >>> background.add(7, "ana", ["#rain"], at_ms=500)
+    >>> background.read(7, ["#rain", "#sun"], at_ms=900), background.read(7, ["#rain", "#sun"], at_ms=1_000)
+    (((0, 0), 0), ((1, 0), 1))
+    """
+
+    def __init__(self, *, pane_ms: int) -> None:
+        self.pane_ms = pane_ms
+        self._shards: dict[int, TagActors] = {}
+        self._readings: dict[int, TagReading] = {}
+
+    def add(self, shard: int, actor: str, tags: Iterable[str], *, at_ms: int) -> None:
+        """Count what an actor of a shard said who belongs to no community."""
+        pane = at_ms // self.pane_ms
+        self._at(shard, pane).add(pane, actor, tags)
+
+    def read(self, shard: int, tags: Sequence[str], *, at_ms: int) -> tuple[tuple[int, ...], int]:
+        """Return how many actors of a shard use each tag, and how many there are who use any."""
+        self._at(shard, at_ms // self.pane_ms)
+        reading = self._readings.get(shard)
+        if reading is None:
+            return (0,) * len(tags), 0
+        return tuple(reading.counts.get(tag, 0) for tag in tags), reading.tagged
+
+    def _at(self, shard: int, pane: int) -> TagActors:
+        """Return the tags of a shard, whose windows end before a pane."""
+        known = self._shards.get(shard)
+        if known is None:
+            known = self._shards[shard] = TagActors({_WINDOW: WINDOW_PANES})
+        if known.end < pane:
+            known.roll(pane)
+            self._readings[shard] = known.read(_WINDOW)
+        return known
+
+    def changed_rows(self) -> Iterator[tuple[str, TagActorsRow | None]]:
+        """Yield (`length of a pane|shard|pane`, row) for what changed since the last call, None where it expired."""
+        for shard in sorted(self._shards):
+            for pane, row in self._shards[shard].changed_rows():
+                yield f"{self.pane_ms}|{shard}|{pane}", row
+
+    def restore(self, rows: Iterable[tuple[str, TagActorsRow]], *, at_ms: int) -> None:
+        """Take up rows as they stood at an instant; those of other panes are of other rules, and left aside."""
+        by_shard: dict[int, list[TagActorsRow]] = {}
+        for name, row in rows:
+            pane_ms, number, _ = name.split("|")
+            if int(pane_ms) == self.pane_ms:
+                by_shard.setdefault(int(number), []).append(row)
+        for shard, held in by_shard.items():
+            known = self._shards[shard] = TagActors({_WINDOW: WINDOW_PANES})
+            # What is read is of whole panes alone, so it may be rolled to the running one at once.
+            pane = at_ms // self.pane_ms
+            known.restore(held, pane)
+            self._readings[shard] = _of_whole_panes(held, pane)
+
+
+def _of_whole_panes(rows: Iterable[TagActorsRow], pane: int) -> TagReading:
+    """Return what is read at the begin of a pane, before anything of it came."""
+    whole = TagActors({_WINDOW: WINDOW_PANES})
+    whole.restore([row for row in rows if row.pane < pane], pane)
+    return whole.read(_WINDOW)
