@@ -81,7 +81,8 @@ class TopicRow(msgspec.Struct, array_like=True):
     """The head of one topic's state: its pane length, when it was first seen, and where its ticks have come to.
 
     `next_tick_ms` is 0 while the topic sleeps. `end` is the pane before which its windows end. `hour_ms` is how long an
-    hour lasts, shorter where a season is scaled. `peak` are the most signals of an hour since it slept last.
+    hour lasts, shorter where a season is scaled. `peak` are the most signals of an hour since it slept last. Tags
+    are counted in panes of `drift_pane_ms`, `drift_before` of which make the past.
     """
 
     pane_ms: int
@@ -94,11 +95,13 @@ class TopicRow(msgspec.Struct, array_like=True):
     peak: int = 0
     peak_at_ms: int = 0
     burst: BurstRow = BurstRow()
+    drift_pane_ms: int = 1_800_000
+    drift_before: int = 336
 
 
 class OpenPaneRow(msgspec.Struct, array_like=True):
-    """What came into the pane that no tick has closed yet: sums, and for each actor four times its signals, plus 1 if
-    it took part in what the community began and 2 if in what the brand began.
+    """What came into the pane that no tick has closed yet: sums, and for each actor eight times its signals, plus 1
+    if it took part in what the community began, 2 if in what the brand began, and 4 for a member.
     """
 
     vector: tuple[int, ...]

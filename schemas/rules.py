@@ -164,13 +164,17 @@ class EmergentRules(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class EscapedRules(Struct, forbid_unknown_fields=True, frozen=True):
-    """When the community's talk has left for elsewhere, and when it has come back from there (MEASURES.md §§4, 8)."""
+    """When the community's talk has left for elsewhere, and when it has come back from there (MEASURES.md §§4, 8).
+
+    The divergence of tags is told from `uses_min` uses on each side on.
+    """
 
     divergence_enter: Share = 0.2
     divergence_exit: Share = 0.12
     log_p_max: Annotated[float, Meta(ge=-1e6, le=0.0)] = -13.8
     drift_enter: Share = 0.3
     drift_exit: Share = 0.2
+    uses_min: Count = 60
     topics_min: Count = 1
     actors_min: Count = 25
     for_ms: SpanMs = HOUR_MS

@@ -114,10 +114,10 @@ class _Acts(msgspec.Struct, gc=False):
 class Members:
     """Who belongs to which topic's community, for the actors of one partition, fed with their acts in stamp order.
 
-    A member has done at least `events_min` things on `days_min` UTC days within the window, or `burst_events_min` within
-    the last 24 hours, as long as that is so; a core member was active in `core_weeks_min` of the last four weeks too.
-    Windows are rounded to whole days, of which the running one is the last, so that an act weighs a byte. The rules
-    are those of the actor's last act there; a threshold of 0 counts as 1, for who never did anything is no member.
+    A member has acted at least `events_min` times on `days_min` UTC days within the window, or `burst_events_min` times
+    within the last 24 hours, for as long as that is so; a core member was also active in `core_weeks_min` of the last
+    four weeks. Windows are rounded to whole days, of which the running one is the last, so that a day weighs a byte.
+    The rules are those of the actor's last act there; a threshold of 0 counts as 1: who never acted is no member.
 
     >>> members, day_ms = Members(), 86_400_000
     >>> for at_ms in (0, 27 * day_ms):

@@ -1,23 +1,41 @@
-"""Second step: put what was attributed in order per actor, and tell what each signal adds to each topic."""
+"""Second step: put what was attributed in order per actor: who belongs to a community, and what it says elsewhere."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from schemas.attributed import AttributedItem, AttributedPacket, AttributedSignal, Position
+from schemas.attributed import (
+    ADOPTED,
+    BRAND,
+    WILD,
+    AttributedItem,
+    AttributedPacket,
+    AttributedSignal,
+    Position,
+    TopicLink,
+    shard_of,
+)
 from schemas.cascade import CascadeContribution, CascadeReading
 from schemas.contribution import Contribution, ContributionItem
+from schemas.drift_rows import TagActorsRow
 from schemas.measure_rows import ActorCapRow
-from schemas.rules import Rules
+from schemas.member_rows import MemberRow
+from schemas.rules import MemberRules, Rules
 from schemas.virality_rows import AuthorRow
 from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
+from streams.lifecycle.rules import scaled
+from streams.measures.background import WINDOW_PANES, Background
 from streams.measures.engagement import ActorCap, Weights, weights_of
+from streams.measures.membership import Members
 from streams.steps.authors import Authors
 from streams.steps.rolling import hour_ms_of
 
 NAME = "follow"
+
+ELSEWHERE = " elsewhere"
+"""What a member says elsewhere has an hourly cap of its own: no key of a topic ends so."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
@@ -31,11 +49,22 @@ class Contributed(NamedTuple):
     items: list[ContributionItem]
 
 
+class _Terms(NamedTuple):
+    """What a topic's rules say of actors: weights and cap, and who is a member; the last two are scaled."""
+
+    rules: Rules
+    weights: Weights
+    member: MemberRules
+    day_ms: int
+
+
 class FollowStep:
     """The actors of one partition, fed with packets in the order of their offsets.
 
-    Every actor's signals on all topics pass here, so what one actor may count within an hour is decided here; and the
-    readings of the cascades that it began, which are compared with one another.
+    Every actor's signals pass here, on topics and beside them: so it is decided here who belongs to which community,
+    and how much one actor may count within an hour. What members say elsewhere goes to the topics of their communities,
+    together with what the rest of their shard talks about. And the readings of the cascades that an actor began are
+    compared with one another.
     """
 
     def __init__(self, registry: Registry, *, origins: int) -> None:
@@ -44,7 +73,10 @@ class FollowStep:
         self._inlet: PacketInlet[AttributedItem] = PacketInlet(origins=origins)
         self._cap = ActorCap()
         self._authors = Authors()
-        self._weights: dict[str, tuple[Rules, Weights]] = {}
+        self._members = Members()
+        window_ms = scaled(registry.rules("", 0)).emergent.window_ms
+        self._background = Background(pane_ms=max(1, window_ms // WINDOW_PANES))
+        self._terms: dict[str, _Terms] = {}
 
     @property
     def frontier(self) -> Position:
@@ -70,34 +102,68 @@ class FollowStep:
                 items += self._pass_on(item)
             else:
                 self.applied += 1
-                items += self._contribute(item)
+                items += self._contribute(item) if item.links else self._tell_elsewhere(item)
         at_ms = self._inlet.position[0]
         self._cap.expire(at_ms)
         self._authors.expire(at_ms)
+        self._members.expire(at_ms)
         return Contributed(after, self._inlet.position, items)
 
     def _contribute(self, signal: AttributedSignal) -> list[Contribution]:
-        """Return what a signal adds to each of its topics."""
-        return [
-            Contribution(
-                signal.at,
-                signal.id,
-                link.topic,
-                signal.actor,
-                signal.kind,
-                link.lineage,
-                self._cap.units(
-                    actor=signal.actor,
-                    topic=link.topic,
-                    kind=signal.kind,
-                    at_ms=signal.at,
-                    weights=self._weights_of(link.topic, signal.at),
-                ),
-                signal.root,
-                signal.network,
+        """Return what a signal adds to each of its topics, and let its actor belong to them."""
+        contributions = [self._contribution(signal, link) for link in signal.links]
+        if signal.tags and not any(contribution.member for contribution in contributions):
+            self._background.add(shard_of(signal.actor), signal.actor, signal.tags, at_ms=signal.at)
+        return contributions
+
+    def _contribution(self, signal: AttributedSignal, link: TopicLink) -> Contribution:
+        topic, actor, at_ms = link.topic, signal.actor, signal.at
+        terms = self._terms_of(topic, at_ms)
+        member = False
+        if link.lineage != BRAND:
+            # Who becomes a member with this act is one already: a community counts those who made it.
+            self._members.act(actor=actor, topic=topic, at_ms=at_ms, rules=terms.member, day_ms=terms.day_ms)
+            member = self._members.is_member(actor, topic, at_ms)
+        units = self._cap.units(actor=actor, topic=topic, kind=signal.kind, at_ms=at_ms, weights=terms.weights)
+        # What the brand and its audience say is compared with what members say: only that needs tags.
+        tags = signal.tags if member or link.lineage < ADOPTED else ()
+        return Contribution(
+            at_ms, signal.id, topic, actor, signal.kind, link.lineage, units, signal.root, signal.network, member, tags
+        )
+
+    def _tell_elsewhere(self, signal: AttributedSignal) -> list[Contribution]:
+        """Return what a member says elsewhere for each of its communities; that of others is the background."""
+        actor, at_ms, shard = signal.actor, signal.at, shard_of(signal.actor)
+        topics = self._members.topics(actor, at_ms)
+        if not topics:
+            self._background.add(shard, actor, signal.tags, at_ms=at_ms)
+            return []
+        outside, outside_actors = self._background.read(shard, signal.tags, at_ms=at_ms)
+        told = []
+        for topic in topics:
+            weights = self._terms_of(topic, at_ms).weights
+            units = self._cap.units(
+                actor=actor, topic=topic + ELSEWHERE, kind=signal.kind, at_ms=at_ms, weights=weights
             )
-            for link in signal.links
-        ]
+            told.append(
+                Contribution(
+                    at_ms,
+                    signal.id,
+                    topic,
+                    actor,
+                    signal.kind,
+                    WILD,
+                    units,
+                    signal.root,
+                    signal.network,
+                    True,
+                    signal.tags,
+                    shard,
+                    outside,
+                    outside_actors,
+                )
+            )
+        return told
 
     def _pass_on(self, reading: CascadeReading) -> list[CascadeContribution]:
         """Return a reading for each of its topics, with what is known of the author's other roots there."""
@@ -108,36 +174,53 @@ class FollowStep:
             for topic in reading.topics
         ]
 
-    def _weights_of(self, topic: str, at_ms: int) -> Weights:
-        """Return the weights and the cap of a topic's rules, made once for as long as these stay the same."""
+    def _terms_of(self, topic: str, at_ms: int) -> _Terms:
+        """Return what a topic's rules say of actors, made once for as long as these stay the same."""
         rules = self.registry.rules(topic, at_ms)
-        known = self._weights.get(topic)
-        if known is None or known[0] is not rules:
-            weights = weights_of(rules.engagement, hour_ms=hour_ms_of(rules))
-            known = self._weights[topic] = (rules, weights)
-        return known[1]
+        known = self._terms.get(topic)
+        if known is None or known.rules is not rules:
+            hour_ms = hour_ms_of(rules)
+            weights = weights_of(rules.engagement, hour_ms=hour_ms)
+            known = self._terms[topic] = _Terms(rules, weights, scaled(rules).member, 24 * hour_ms)
+        return known
 
     def resume(self) -> tuple[int, Position, bytes]:
         """Return what a checkpoint says of the input: offset to read again from, frontier, context."""
         return self._inlet.resume()
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield the rows that changed since the last call, None for those that ended: `u|actor`, `v|…|actor`."""
+        """Yield the rows that changed since the last call, None for those that ended: `u|actor` for caps, `m|actor` for
+        memberships, `v|…|actor` for what its cascades have brought, `g|…` for the background.
+        """
         for actor, row in self._cap.changed_rows():
             yield f"u|{actor}", None if row is None else _encode(row)
         for name, author in self._authors.changed_rows():
             yield f"v|{name}", None if author is None else _encode(author)
+        for actor, member in self._members.changed_rows():
+            yield f"m|{actor}", None if member is None else _encode(member)
+        for name, pane in self._background.changed_rows():
+            yield f"g|{name}", None if pane is None else _encode(pane)
 
     def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
         spent: list[tuple[str, ActorCapRow]] = []
         authors: list[AuthorRow] = []
+        members: list[tuple[str, MemberRow]] = []
+        panes: list[tuple[str, TagActorsRow]] = []
         for key, value in rows:
             prefix, _, rest = key.partition("|")
             if prefix == "u":
                 spent.append((rest, _decode(value, type=ActorCapRow)))
-            else:
+            elif prefix == "v":
                 authors.append(_decode(value, type=AuthorRow))
+            elif prefix == "m":
+                members.append((rest, _decode(value, type=MemberRow)))
+            elif prefix == "g":
+                panes.append((rest, _decode(value, type=TagActorsRow)))
+            else:
+                raise ValueError(f"expected a row of the step {NAME} (u|, v|, m|, g|), got the key {key!r}")
         self._cap.restore(spent)
         self._authors.restore(authors)
+        self._members.restore(members)
+        self._background.restore(panes, at_ms=frontier[0])
         self._inlet.restore(offset=offset, frontier=frontier, context=context)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from schemas.attributed import ADOPTED, LINEAGES, SEEDED
+from schemas.attributed import ADOPTED, LINEAGES, SEEDED, WILD
 from schemas.contribution import Contribution
 from schemas.rows import OpenPaneRow
 from schemas.signal import KINDS
@@ -17,8 +17,8 @@ OPEN_BYTES_MAX = 48 * 1024
 _ACTOR_BYTES = 8
 """Bytes that the length of an id and a count take in a row, at the most."""
 
-# What is known of an actor: its signals, shifted, and whose beginnings it took part in.
-_ENDOGENOUS, _SEEDED, _SIGNAL = 1, 2, 4
+# What is known of an actor: its signals, shifted, whose beginnings it took part in, and whether it is a member.
+_ENDOGENOUS, _SEEDED, _MEMBER, _SIGNAL = 1, 2, 4, 8
 _MARKS = tuple(_ENDOGENOUS if lineage >= ADOPTED else _SEEDED * (lineage == SEEDED) for lineage in range(len(LINEAGES)))
 
 
@@ -52,7 +52,8 @@ class OpenPane:
         if known is None:
             known = 0
             self._bytes += _bytes_of(actor)
-        self._actors[actor] = known + _SIGNAL | _MARKS[lineage]
+        is_member = contribution.member and lineage != WILD
+        self._actors[actor] = known + _SIGNAL | _MARKS[lineage] | _MEMBER * is_member
         self.has_changed = True
 
     @property
@@ -83,6 +84,10 @@ class OpenPane:
     def seeded(self) -> Iterable[str]:
         """Return the actors that took part in what the brand began, since the pane was thinned out last."""
         return [actor for actor, known in self._actors.items() if known & _SEEDED]
+
+    def members(self) -> Iterable[str]:
+        """Return the members who were on the topic, since the pane was thinned out last."""
+        return [actor for actor, known in self._actors.items() if known & _MEMBER]
 
     def clear(self) -> None:
         """Begin the next pane."""

@@ -32,6 +32,7 @@ COUNT_MINUTES = {
     **{f"{hours}h": hours * 60 for growth_hours in GROWTH_HOURS for hours in (growth_hours, 2 * growth_hours)},
 }
 
+ACTIVE = "active"
 POST, OFFSPRING = KINDS.index("post"), tuple(KINDS.index(kind) for kind in ("reply", "quote", "share"))
 """What begins a cascade, and what comes from something else: the kinds that reproduction counts."""
 
@@ -64,7 +65,8 @@ class Rolling:
     makes it.
     """
 
-    def __init__(self, *, pane_ms: int, hour_ms: int = HOUR_MS, first_pane: int = -1) -> None:
+    def __init__(self, *, pane_ms: int, active_ms: int, hour_ms: int = HOUR_MS, first_pane: int = -1) -> None:
+        """Take the lengths of panes and hours, and for how long a member counts as active."""
         self.pane_ms = pane_ms
         self.hour_ms = hour_ms
         self.first_pane = first_pane
@@ -81,6 +83,7 @@ class Rolling:
         self._audience = Audience(lengths)
         self._endogenous_audience = Audience(day)
         self._seeded_audience = Audience(day)
+        self._members = Audience({ACTIVE: max(1, round(active_ms / pane_ms))})
         self._concentration = Concentration(lengths)
         self._baseline = Baseline()
         self._hourly = Baseline()
@@ -111,6 +114,7 @@ class Rolling:
         self._audience.add(pane, self._pane.counts())
         self._endogenous_audience.add(pane, self._pane.endogenous())
         self._seeded_audience.add(pane, self._pane.seeded())
+        self._members.add(pane, self._pane.members())
 
     def close(self, pane: int) -> None:
         """Give the open pane to the measures, and move all windows behind it."""
@@ -124,8 +128,9 @@ class Rolling:
             self._pane.clear()
         end = pane + 1
         self._counts.roll(end)
-        for measure in (self._audience, self._endogenous_audience, self._seeded_audience, self._concentration):
-            measure.roll(end)
+        for audience in (self._audience, self._endogenous_audience, self._seeded_audience, self._members):
+            audience.roll(end)
+        self._concentration.roll(end)
         self._reproduction.roll(end * self.pane_ms // self._step_ms)
 
     # --- asking -------------------------------------------------------------------------------------------------------
@@ -232,6 +237,10 @@ class Rolling:
             self._baseline.observe(hour=hour, count=actors, firing=not learns)
         return reading
 
+    def active_members(self) -> int:
+        """Return how many members have been on the topic lately."""
+        return self._members.read(ACTIVE)
+
     def usual_hour(self, at_ms: int, count: int, rules: BaselineRules) -> BaselineReading:
         """Compare the on-topic signals of the last hour with what is usual for it."""
         return self._hourly.read_at(
@@ -266,6 +275,7 @@ class Rolling:
             ("a", self._audience),
             ("e", self._endogenous_audience),
             ("s", self._seeded_audience),
+            ("n", self._members),
             ("p", self._concentration),
             ("b", self._baseline),
             ("u", self._hourly),
@@ -276,13 +286,15 @@ class Rolling:
         """Take up the rows of earlier `changed_rows`, by their first letter."""
         end = head.end
         self.peak, self.peak_at_ms = head.peak, head.peak_at_ms
-        self._pane.restore(_decode(rows["o"][0], type=OpenPaneRow))
+        for row in rows.get("o", ()):
+            self._pane.restore(_decode(row, type=OpenPaneRow))
         # Before the first tick there can be an audience already: that of a crowded open pane.
         self._counts.restore([_decode(row, type=CountsRow) for row in rows.get("w", ())], end)
         for prefix, audience in (
             ("a", self._audience),
             ("e", self._endogenous_audience),
             ("s", self._seeded_audience),
+            ("n", self._members),
         ):
             audience.restore([_decode(row, type=AudienceRow) for row in rows.get(prefix, ())], end)
         self._concentration.restore([_decode(row, type=ConcentrationRow) for row in rows.get("p", ())], end)

@@ -1,6 +1,6 @@
 """One topic: its rolling measures, its cascades and its lifecycle, judged at every tick."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from streams.lifecycle.conditions import Reading, on_topic
 from streams.lifecycle.rules import rules_hash, scaled
 from streams.lifecycle.states import Lifecycle
 from streams.steps.cascades import TopicCascades
+from streams.steps.drift import NOW_PANES, TopicDrift
 from streams.steps.rolling import Rolling
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -47,6 +48,8 @@ class Topic:
         pane_ms: int,
         hour_ms: int = HOUR_MS,
         first_pane: int = -1,
+        drift_pane_ms: int = HOUR_MS // 2,
+        drift_before: int = 336,
         lifecycle: LifecycleRow | None = None,
         burst: BurstRow | None = None,
     ) -> None:
@@ -55,7 +58,10 @@ class Topic:
         self.pane_ms = pane_ms
         self.hour_ms = hour_ms
         self.next_tick_ms: int | None = None
-        self._rolling = Rolling(pane_ms=pane_ms, hour_ms=hour_ms, first_pane=first_pane)
+        self._drift = TopicDrift(pane_ms=drift_pane_ms, before_panes=drift_before)
+        self._rolling = Rolling(
+            pane_ms=pane_ms, hour_ms=hour_ms, first_pane=first_pane, active_ms=NOW_PANES * drift_pane_ms
+        )
         self._cascades = TopicCascades(brand=self.brand, topic=self.name)
         self._lifecycle = Lifecycle(brand=self.brand, topic=self.name, row=lifecycle)
         self._bursts = BurstWatch(brand=self.brand, topic=self.name, row=burst)
@@ -64,8 +70,13 @@ class Topic:
         self._scaled = Rules()
         self._hash = ""
 
-    def add(self, contribution: Contribution) -> None:
-        """Count one contribution in the open pane."""
+    def add(self, contribution: Contribution, seeds: Collection[str] = ()) -> None:
+        """Count one contribution; what members say elsewhere counts where it is on what has emerged from the topic.
+
+        `seeds` are the topic's tags of that time.
+        """
+        if not self._drift.add(contribution, seeds):
+            return
         if self.next_tick_ms is None:
             self._wake(contribution.at)
         self._rolling.add(contribution)
@@ -81,12 +92,14 @@ class Topic:
     def _wake(self, at_ms: int) -> None:
         self.next_tick_ms = (at_ms // self.pane_ms + 1) * self.pane_ms
 
-    def tick(self, rules: Rules) -> Tick:
+    def tick(self, rules: Rules, seeds: Collection[str] = ()) -> Tick:
         """Close the pane that ends at `next_tick_ms`, judge the topic, and set the next tick."""
         assert self.next_tick_ms is not None, "a sleeping topic has no tick"
         self._use(rules)
         at_ms = self.next_tick_ms
         self._rolling.close(at_ms // self.pane_ms - 1)
+        active = self._rolling.active_members()
+        self._drift.evaluate(at_ms, rules=self._scaled, seeds=seeds, active=active)
         reading = self._read(at_ms)
         alerts = self._judge(reading)
         told = (self._lifecycle.state, reading.windows, reading.measures)
@@ -133,10 +146,12 @@ class Topic:
     def _read(self, at_ms: int) -> Reading:
         windows = self._rolling.windows()
         is_usual = self._lifecycle.state in ("dormant", "seeded")
+        measures = self._rolling.measures(at_ms, windows["24h"].actors, self._scaled, learns=is_usual)
+        self._drift.tell(measures)
         return Reading(
             at_ms=at_ms,
             windows=windows,
-            measures=self._rolling.measures(at_ms, windows["24h"].actors, self._scaled, learns=is_usual),
+            measures=measures,
             cascades=self._cascades.largest(since_ms=at_ms - self._rolling.day_ms),
             day_ms=self._rolling.day_ms,
         )
@@ -145,7 +160,7 @@ class Topic:
         """Yield the rows that changed since the last call; only for a topic that was added to or ticked since."""
         key = self.key
         yield f"t|{key}", _encode(self._head())
-        for part in (self._rolling, self._cascades):
+        for part in (self._rolling, self._cascades, self._drift):
             for name, value in part.changed_rows():
                 yield f"{name}|{key}", value
 
@@ -162,6 +177,8 @@ class Topic:
             peak=self._rolling.peak,
             peak_at_ms=self._rolling.peak_at_ms,
             burst=self._bursts.row(),
+            drift_pane_ms=self._drift.pane_ms,
+            drift_before=self._drift.before_panes,
         )
 
     @classmethod
@@ -176,12 +193,15 @@ class Topic:
             pane_ms=head.pane_ms,
             hour_ms=head.hour_ms,
             first_pane=head.first_pane,
+            drift_pane_ms=head.drift_pane_ms,
+            drift_before=head.drift_before,
             lifecycle=head.lifecycle,
             burst=head.burst,
         )
         topic.next_tick_ms = head.next_tick_ms or None
         topic._told = _decode(head.told, type=_Told) if head.told else None
         topic._rolling.restore(head, by_prefix)
+        topic._drift.restore(by_prefix)
         topic._cascades.restore(
             largest=by_prefix.get("k", ()), watched=by_prefix.get("v", ()), histories=by_prefix.get("h", ())
         )

@@ -1,6 +1,7 @@
 """Third step: keep the rolling tables of each topic, judge it at every tick, and raise alerts."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.alert import Alert
@@ -9,8 +10,10 @@ from schemas.cascade import CascadeContribution, CascadeVitals
 from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
+from streams.attribution.tags import normalize_tag
 from streams.eventtime.inlet import PacketInlet
 from streams.lifecycle.rules import scaled
+from streams.steps.drift import NOW_PANES
 from streams.steps.rolling import hour_ms_of
 from streams.steps.topic import Topic
 
@@ -82,7 +85,20 @@ class WatchStep:
 
     def _new_topic(self, key: str, at_ms: int) -> Topic:
         rules = self.registry.rules(key, at_ms)
-        return Topic(key, pane_ms=scaled(rules).tick_ms, hour_ms=hour_ms_of(rules))
+        fitted = scaled(rules)
+        drift_pane_ms = max(1, fitted.emergent.window_ms // NOW_PANES)
+        return Topic(
+            key,
+            pane_ms=fitted.tick_ms,
+            hour_ms=hour_ms_of(rules),
+            drift_pane_ms=drift_pane_ms,
+            drift_before=max(1, fitted.emergent.before_ms // drift_pane_ms),
+        )
+
+    def _seeds(self, key: str, at_ms: int) -> frozenset[str]:
+        """Return the tags that mark a topic at an instant, in their normal form."""
+        version = self.registry.version(key, at_ms)
+        return frozenset() if version is None else _tags_of(version.seeds.tags)
 
     def _take(self, topic: Topic, items: Sequence[ContributionItem], frontier_ms: int, seen: Seen) -> None:
         """Apply what came to a topic, with the ticks between and behind."""
@@ -97,7 +113,7 @@ class WatchStep:
                     seen.cascades.append(vitals)
             else:
                 self.applied += 1
-                topic.add(item)
+                topic.add(item, self._seeds(topic.key, item.at) if item.tags else ())
             if tick_ms is None:
                 tick_ms = topic.next_tick_ms
         while tick_ms is not None and tick_ms <= frontier_ms:
@@ -107,7 +123,7 @@ class WatchStep:
             self._changed.add(topic.key)
 
     def _tick(self, topic: Topic, tick_ms: int, seen: Seen) -> int | None:
-        tick = topic.tick(self.registry.rules(topic.key, tick_ms))
+        tick = topic.tick(self.registry.rules(topic.key, tick_ms), self._seeds(topic.key, tick_ms))
         if tick.vitals is not None:
             seen.vitals.append(tick.vitals)
         seen.alerts.extend((tick_ms, alert) for alert in tick.alerts)
@@ -134,6 +150,11 @@ class WatchStep:
             if topic.next_tick_ms is not None:
                 self._awake.add(key)
         self._inlet.restore(offset=offset, frontier=frontier, context=context)
+
+
+@lru_cache(maxsize=1_024)
+def _tags_of(tags: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(normalize_tag(tag) for tag in tags)
 
 
 def _vitals_place(vitals: Vitals) -> tuple[int, str, str]:

@@ -26,6 +26,7 @@ from schemas.signal import KINDS
 from streams.measures.baseline import Baseline
 from streams.measures.engagement import ActorCap, weights_of
 from tests.checks.drift_drivers import DRIFT_DRIVERS
+from tests.checks.member_drivers import MEMBER_DRIVERS
 from tests.checks.virality_drivers import VIRALITY_DRIVERS
 
 Run = list[Any]
@@ -229,6 +230,7 @@ DRIVERS: dict[type, Driver] = {
     ActorCap: ActorCapDriver(),
     **VIRALITY_DRIVERS,
     **DRIFT_DRIVERS,
+    **MEMBER_DRIVERS,
 }
 
 

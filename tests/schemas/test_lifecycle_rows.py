@@ -9,8 +9,10 @@ from schemas.lifecycle_rows import EpisodeRow, LifecycleRow, TimerRow, ViralRow
 
 INSTANTS = st.integers(0, 2**53)
 NAMES = st.text(max_size=20)
-TIMERS = st.lists(st.builds(TimerRow, NAMES, INSTANTS, INSTANTS), max_size=4).map(tuple)
-EPISODES = st.builds(EpisodeRow, NAMES, NAMES, INSTANTS, INSTANTS, INSTANTS, st.integers(1, 10), INSTANTS)
+TIMERS = st.lists(st.builds(TimerRow, NAMES, INSTANTS, INSTANTS, st.none() | INSTANTS), max_size=4).map(tuple)
+EPISODES = st.builds(
+    EpisodeRow, NAMES, NAMES, INSTANTS, INSTANTS, INSTANTS, st.integers(1, 10), INSTANTS, st.none() | NAMES
+)
 FLOATS = st.none() | st.floats(allow_nan=False)
 CASCADES = st.builds(
     CascadeVitals,
@@ -29,7 +31,7 @@ CASCADES = st.builds(
 )
 
 
-@given(st.builds(LifecycleRow, NAMES, TIMERS, TIMERS, st.none() | INSTANTS, st.none() | EPISODES))
+@given(st.builds(LifecycleRow, NAMES, TIMERS, TIMERS, st.none() | INSTANTS, st.none() | EPISODES, st.none() | INSTANTS))
 def test_a_row_survives_encoding(row: LifecycleRow) -> None:
     """Decoding is the inverse of encoding."""
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=LifecycleRow) == row
@@ -80,6 +82,7 @@ def test_bytes_of_the_first_version_still_decode() -> None:
 
     assert row.entering == (TimerRow("growing", since_ms=1_000, paused_ms=0), TimerRow("outgrown", 2_000, 30))
     assert row.leaving == (TimerRow("seeded", 4_000),)
+    assert (row.left_ms, row.leaving[0].halted_ms, row.episode and row.episode.outcome) == (None, None, None)
     assert row.episode == EpisodeRow(
         "id", "outgrown", entered_ms=9_000, since_ms=2_000, revision=3, severity=8, told_ms=9_500
     )

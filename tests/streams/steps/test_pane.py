@@ -134,7 +134,7 @@ def crowd(*, panes: int) -> list[Contribution]:
                 act(
                     f"{pane}-{number}".rjust(ID_BYTES // 16, "x"),
                     number=at,
-                    lineage=number % 4,
+                    lineage=number % 3,
                     root=f"r{number % 7}",
                 )
             )

@@ -149,7 +149,7 @@ def test_rows_remember_all_that_later_ticks_tell(seed: int) -> None:
     rows: dict[str, bytes] = {}
     points: list[tuple[int, dict[str, bytes]]] = []
     acts = [
-        post(at_ms, actor=f"a{random.randrange(9)}", lineage=random.randrange(4), root=f"r{random.randrange(5)}")
+        post(at_ms, actor=f"a{random.randrange(9)}", lineage=random.randrange(3), root=f"r{random.randrange(5)}")
         if random.random() < 0.7
         else seen(at_ms, root=f"r{random.randrange(5)}", size=n)
         for n, at_ms in enumerate(times)
@@ -225,7 +225,7 @@ def test_rows_stay_small_with_the_longest_ids() -> None:
     topic = Topic("b/t", pane_ms=MINUTE_MS)
     for number in range(500):
         name = f"{number:04}".rjust(512, "x")
-        topic.add(post(START_MS + number, actor=name, root=name, lineage=number % 4))
+        topic.add(post(START_MS + number, actor=name, root=name, lineage=number % 3))
         topic.take(seen(START_MS + number, root=name, size=9 + number), EAGER)
     sizes = {key: len(value or b"") for key, value in topic.changed_rows()}
     assert {"t|b/t", "o|b/t", "k|b/t"} < set(sizes)

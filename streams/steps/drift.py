@@ -1,0 +1,212 @@
+"""Where the talk of one topic's members goes: what emerges elsewhere, how many follow it, how far tags drift apart."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import msgspec
+
+from schemas.alert import EmergentEvidence
+from schemas.attributed import ADOPTED, BRAND, WILD
+from schemas.contribution import Contribution
+from schemas.drift_rows import DriftRow, TagActorsRow, TagPlacesRow
+from schemas.rules import Rules
+from schemas.vitals import Measures
+from streams.lifecycle.conditions import rounded
+from streams.measures.drift import drift_share
+from streams.measures.emergence import Candidate, Population, Thresholds, emergent_topics
+from streams.measures.tag_actors import TagActors
+from streams.measures.tag_divergence import NO_TAG, tag_divergence
+from streams.measures.tag_places import TagPlaces
+
+NOW_PANES = 6
+"""What members do now is what they did in so many panes, and in the one that runs."""
+EVALUATIONS = 3
+"""How often a pane is evaluated: of three hours, every ten minutes."""
+TOLD_MAX = 5
+NOW, BEFORE, LONG = "now", "before", "7d"
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.decode
+
+
+class TopicDrift:
+    """The tags of one topic's members and of its brand, fed in stamp order, and what was found of them last.
+
+    Only people who say what it is about count, on the topic as beside it: those whose posts carry tags. Four counts of
+    actors by tag are kept: what members say anywhere, what they say on the topic of their own accord (as a reply below
+    the brand's post with other tags is), what they say elsewhere, and what the brand and its audience say.
+    """
+
+    def __init__(self, *, pane_ms: int, before_panes: int) -> None:
+        self.pane_ms = pane_ms
+        self.before_panes = before_panes
+        self._all = TagActors({NOW: NOW_PANES, BEFORE: before_panes}, {BEFORE: NOW_PANES})
+        self._own = TagActors({NOW: NOW_PANES})
+        self._wild = TagActors({NOW: NOW_PANES})
+        self._seeded = TagActors({LONG: before_panes})
+        self._places = TagPlaces(panes=NOW_PANES)
+        self._evaluated = -1
+        self._found = DriftRow(-1, None, None, None, None, ())
+        self._emergent: frozenset[str] = frozenset()
+        self._has_changed = False
+
+    def add(self, contribution: Contribution, seeds: Collection[str]) -> bool:
+        """Take in what somebody said; return whether it belongs to the topic or to what emerged from it."""
+        tags, lineage = contribution.tags, contribution.lineage
+        is_wild = lineage == WILD
+        if not tags:
+            return not is_wild
+        pane, actor = contribution.at // self.pane_ms, contribution.actor
+        if contribution.member:
+            self._all.add(pane, actor, tags)
+        if is_wild:
+            self._wild.add(pane, actor, tags)
+            self._place(pane, contribution)
+            return not self._emergent.isdisjoint(tags)
+        if lineage == BRAND or not self._departs(tags, seeds):
+            if lineage < ADOPTED:
+                self._seeded.add(pane, actor, tags)
+            elif contribution.member:
+                self._own.add(pane, actor, tags)
+        elif contribution.member:
+            self._own.add(pane, actor, tags)
+            self._place(pane, contribution)
+        return True
+
+    @staticmethod
+    def _departs(tags: Sequence[str], seeds: Collection[str]) -> bool:
+        """Say whether what is said within a conversation of the topic is about something else."""
+        return not any(tag in seeds for tag in tags)
+
+    def _place(self, pane: int, contribution: Contribution) -> None:
+        outside = contribution.outside or (0,) * len(contribution.tags)
+        for tag, users in zip(contribution.tags, outside, strict=True):
+            self._places.add(
+                pane,
+                tag,
+                root=contribution.root,
+                shard=contribution.shard,
+                users=users,
+                actors=contribution.outside_actors,
+            )
+
+    # --- evaluating ---------------------------------------------------------------------------------------------------
+
+    def evaluate(self, at_ms: int, *, rules: Rules, seeds: Collection[str], active: int) -> None:
+        """Find out anew what emerged, if it is time for it; `active` members were on the topic lately.
+
+        `rules` are scaled already. What is found holds until the next evaluation.
+        """
+        number = at_ms * EVALUATIONS // self.pane_ms
+        if number <= self._evaluated:
+            return
+        self._evaluated = number
+        pane = at_ms // self.pane_ms
+        for tags in (self._all, self._own, self._wild, self._seeded):
+            tags.roll(pane)
+        self._places.roll(pane)
+        self._found = self._find(rules, seeds, active)
+        self._emergent = frozenset(name for name, *_, exogenous in self._found.emergent if not exogenous)
+        self._has_changed = True
+
+    def _find(self, rules: Rules, seeds: Collection[str], active: int) -> DriftRow:
+        if self._all.is_empty():
+            return DriftRow(self._evaluated, None, None, None, None, ())
+        emergent = self._emerged(rules, seeds)
+        names = [topic.name for topic in emergent if not topic.exogenous]
+        away = self._wild.users(NOW, names)
+        scale = self._wild.read(NOW).scale if names else 1
+        share = drift_share(n_wild=away, n_adopted=active // scale, n_seeded=0)
+        own, wild = self._own.read(NOW).counts, self._wild.read(NOW).counts
+        p = {name: own.get(name, 0) + wild.get(name, 0) for name in {*own, *names} if name != NO_TAG}
+        divergence = tag_divergence(p, self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min)
+        return DriftRow(
+            evaluated=self._evaluated,
+            share=share and rounded(share.value),
+            share_low=share and rounded(share.low),
+            bits=divergence and rounded(divergence.bits),
+            log_p=divergence and rounded(divergence.log_p),
+            emergent=tuple(
+                (topic.name, rounded(topic.lift) or 0.0, rounded(topic.g2) or 0.0, topic.actors, topic.cascades,
+                 topic.exogenous)
+                for topic in emergent[: 4 * TOLD_MAX]
+            ),
+        )  # fmt: skip
+
+    def _emerged(self, rules: Rules, seeds: Collection[str]) -> list[EmergentEvidence]:
+        """Return the tags that members have newly taken up, the surest first."""
+        now, before = self._all.read(NOW), self._all.read(BEFORE)
+        rule = rules.emergent
+        if now.scale != before.scale or max(now.counts.values(), default=0) < rule.actors_min:
+            return []
+        places = {name: self._places.read(name) for name, users in now.counts.items() if users >= rule.actors_min}
+        outside = max((place.actors for place in places.values()), default=0)
+        candidates = [
+            Candidate(
+                name=name,
+                now=users,
+                before=before.counts.get(name, 0),
+                cascades=places[name].cascades if name in places else 0,
+                outside=places[name].users * outside // places[name].actors
+                if name in places and places[name].actors
+                else 0,
+            )
+            for name, users in sorted(now.counts.items())
+            if name != NO_TAG
+        ]
+        found = emergent_topics(
+            candidates,
+            Population(now=now.actors, before=before.actors, outside=outside),
+            seeds=seeds,
+            thresholds=Thresholds(
+                lift_min=rule.lift_min,
+                g2_min=rule.g2_min,
+                q_max=rule.q_max,
+                actors_min=rule.actors_min,
+                cascades_min=rule.cascades_min,
+                standout_min=rule.standout_min,
+            ),
+        )
+        return [
+            EmergentEvidence(topic.name, topic.lift, topic.g2, topic.actors, topic.cascades, topic.exogenous)
+            for topic in found
+        ]
+
+    def tell(self, measures: Measures) -> None:
+        """Write what was found into the measures of a tick."""
+        found = self._found
+        measures.drift_share, measures.drift_share_low = found.share, found.share_low
+        measures.tag_divergence_bits, measures.tag_divergence_log_p = found.bits, found.log_p
+        escaped = [actors for _, _, _, actors, _, exogenous in found.emergent if not exogenous]
+        measures.emergent_topics, measures.emergent_actors = len(escaped), max(escaped, default=0)
+
+    def emergent(self) -> tuple[EmergentEvidence, ...]:
+        """Return the largest of what emerged, what the whole network talks about behind what members do."""
+        told = [EmergentEvidence(*topic) for topic in self._found.emergent]
+        return tuple(sorted(told, key=lambda topic: (topic.exogenous, -topic.g2, topic.name))[:TOLD_MAX])
+
+    # --- remembering --------------------------------------------------------------------------------------------------
+
+    def _counts(self) -> tuple[tuple[str, TagActors], ...]:
+        return ("M", self._all), ("A", self._own), ("W", self._wild), ("Q", self._seeded)
+
+    def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the rows that changed since the last call: a capital and a pane for counts, `x|pane`, `d`."""
+        for prefix, tags in self._counts():
+            for pane, row in tags.changed_rows():
+                yield f"{prefix}|{pane}", None if row is None else _encode(row)
+        for pane, places in self._places.changed_rows():
+            yield f"x|{pane}", None if places is None else _encode(places)
+        if self._has_changed:
+            self._has_changed = False
+            yield "d", _encode(self._found)
+
+    def restore(self, rows: Mapping[str, Sequence[bytes]]) -> None:
+        """Take up the rows of earlier `changed_rows`, by their first letter."""
+        for value in rows.get("d", ()):
+            self._found = _decode(value, type=DriftRow)
+        self._evaluated = self._found.evaluated
+        self._emergent = frozenset(name for name, *_, exogenous in self._found.emergent if not exogenous)
+        end = max(0, self._evaluated // EVALUATIONS)
+        for prefix, tags in self._counts():
+            tags.restore([_decode(value, type=TagActorsRow) for value in rows.get(prefix, ())], end)
+        self._places.restore([_decode(value, type=TagPlacesRow) for value in rows.get("x", ())], end)
