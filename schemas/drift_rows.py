@@ -44,3 +44,4 @@ class DriftRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     bits: float | None
     log_p: float | None
     emergent: tuple[tuple[str, float, float, int, int, bool], ...]
+    away: int = 0

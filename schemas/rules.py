@@ -169,11 +169,11 @@ class EscapedRules(Struct, forbid_unknown_fields=True, frozen=True):
     The divergence of tags is told from `uses_min` uses on each side on.
     """
 
-    divergence_enter: Share = 0.2
+    divergence_enter: Share = 0.25
     divergence_exit: Share = 0.12
     log_p_max: Annotated[float, Meta(ge=-1e6, le=0.0)] = -13.8
-    drift_enter: Share = 0.3
-    drift_exit: Share = 0.2
+    drift_enter: Share = 0.18
+    drift_exit: Share = 0.12
     uses_min: Count = 60
     topics_min: Count = 1
     actors_min: Count = 25

@@ -29,7 +29,7 @@ class Measures(msgspec.Struct):
     `reproduction_number` is how many further acts each act brings, over 70 minutes, with its 95 % interval. `velocity`
     counts signals an hour, `acceleration` its change an hour; `peak_velocity` is the highest since it last slept.
     `drift_share` is the part of active members who talk in topics that emerged elsewhere: `emergent_topics` of them,
-    with `emergent_actors` in the largest. The last measures compare a `cohort`, members who had left, before and after.
+    with `emergent_actors` in all. The last measures compare a `cohort`, members who had left, before and after.
     """
 
     outgrowth_ratio: float | None = None

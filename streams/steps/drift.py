@@ -19,6 +19,10 @@ from streams.measures.tag_places import TagPlaces
 
 NOW_PANES = 6
 """What members do now is what they did in so many panes, and in the one that runs."""
+LAG_PANES = 48
+"""What they did before ends a day ago, so that what has come up today is compared with what was usual."""
+KNOWN_MAX = 64
+"""Emergent tags remembered; of more the least used are let go."""
 EVALUATIONS = 3
 """How often a pane is evaluated: of three hours, every ten minutes."""
 TOLD_MAX = 5
@@ -39,7 +43,7 @@ class TopicDrift:
     def __init__(self, *, pane_ms: int, before_panes: int) -> None:
         self.pane_ms = pane_ms
         self.before_panes = before_panes
-        self._all = TagActors({NOW: NOW_PANES, BEFORE: before_panes}, {BEFORE: NOW_PANES})
+        self._all = TagActors({NOW: NOW_PANES, BEFORE: before_panes}, {BEFORE: LAG_PANES})
         self._own = TagActors({NOW: NOW_PANES})
         self._wild = TagActors({NOW: NOW_PANES})
         self._seeded = TagActors({LONG: before_panes})
@@ -91,10 +95,11 @@ class TopicDrift:
 
     # --- evaluating ---------------------------------------------------------------------------------------------------
 
-    def evaluate(self, at_ms: int, *, rules: Rules, seeds: Collection[str], active: int) -> None:
-        """Find out anew what emerged, if it is time for it; `active` members were on the topic lately.
+    def evaluate(self, at_ms: int, *, rules: Rules, seeds: Collection[str]) -> None:
+        """Find out anew what emerged, if it is time for it; what is found holds until the next evaluation.
 
-        `rules` are scaled already. What is found holds until the next evaluation.
+        `rules` are scaled already. What has emerged once goes on to be so as long as members use it, also when it has
+        become usual: who left has not come back because it was long ago.
         """
         number = at_ms * EVALUATIONS // self.pane_ms
         if number <= self._evaluated:
@@ -104,23 +109,24 @@ class TopicDrift:
         for tags in (self._all, self._own, self._wild, self._seeded):
             tags.roll(pane)
         self._places.roll(pane)
-        self._found = self._find(rules, seeds, active)
+        self._found = self._find(rules, seeds)
         self._emergent = frozenset(name for name, *_, exogenous in self._found.emergent if not exogenous)
         self._has_changed = True
 
-    def _find(self, rules: Rules, seeds: Collection[str], active: int) -> DriftRow:
+    def _find(self, rules: Rules, seeds: Collection[str]) -> DriftRow:
         if self._all.is_empty():
             return DriftRow(self._evaluated, None, None, None, None, ())
         emergent = self._emerged(rules, seeds)
         names = [topic.name for topic in emergent if not topic.exogenous]
-        away = self._wild.users(NOW, names)
-        scale = self._wild.read(NOW).scale if names else 1
-        share = drift_share(n_wild=away, n_adopted=active // scale, n_seeded=0)
+        # Like is compared with like: members who say what it is about, elsewhere and on the topic.
+        away, here = self._wild.users(NOW, names), self._all.users(NOW, seeds)
+        share = drift_share(n_wild=away, n_adopted=here, n_seeded=0)
         own, wild = self._own.read(NOW).counts, self._wild.read(NOW).counts
         p = {name: own.get(name, 0) + wild.get(name, 0) for name in {*own, *names} if name != NO_TAG}
         divergence = tag_divergence(p, self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min)
         return DriftRow(
             evaluated=self._evaluated,
+            away=away,
             share=share and rounded(share.value),
             share_low=share and rounded(share.low),
             bits=divergence and rounded(divergence.bits),
@@ -128,16 +134,16 @@ class TopicDrift:
             emergent=tuple(
                 (topic.name, rounded(topic.lift) or 0.0, rounded(topic.g2) or 0.0, topic.actors, topic.cascades,
                  topic.exogenous)
-                for topic in emergent[: 4 * TOLD_MAX]
+                for topic in emergent[:KNOWN_MAX]
             ),
         )  # fmt: skip
 
     def _emerged(self, rules: Rules, seeds: Collection[str]) -> list[EmergentEvidence]:
-        """Return the tags that members have newly taken up, the surest first."""
+        """Return the tags that members have newly taken up, or took up and go on with, the surest first."""
         now, before = self._all.read(NOW), self._all.read(BEFORE)
         rule = rules.emergent
         if now.scale != before.scale or max(now.counts.values(), default=0) < rule.actors_min:
-            return []
+            return self._gone_on((), now.counts, seeds)
         places = {name: self._places.read(name) for name, users in now.counts.items() if users >= rule.actors_min}
         outside = max((place.actors for place in places.values()), default=0)
         candidates = [
@@ -166,18 +172,29 @@ class TopicDrift:
                 standout_min=rule.standout_min,
             ),
         )
-        return [
+        fresh = [
             EmergentEvidence(topic.name, topic.lift, topic.g2, topic.actors, topic.cascades, topic.exogenous)
             for topic in found
         ]
+        return fresh + self._gone_on({topic.name for topic in fresh}, now.counts, seeds)
+
+    def _gone_on(
+        self, fresh: Collection[str], counts: Mapping[str, int], seeds: Collection[str]
+    ) -> list[EmergentEvidence]:
+        """Return what emerged earlier and is still used by members elsewhere, with what was found of it then."""
+        kept = [
+            EmergentEvidence(name, lift, g2, counts[name], cascades, exogenous)
+            for name, lift, g2, _, cascades, exogenous in self._found.emergent
+            if name not in fresh and name not in seeds and name in counts
+        ]
+        return sorted(kept, key=lambda topic: (-topic.actors, topic.name))
 
     def tell(self, measures: Measures) -> None:
         """Write what was found into the measures of a tick."""
         found = self._found
         measures.drift_share, measures.drift_share_low = found.share, found.share_low
         measures.tag_divergence_bits, measures.tag_divergence_log_p = found.bits, found.log_p
-        escaped = [actors for _, _, _, actors, _, exogenous in found.emergent if not exogenous]
-        measures.emergent_topics, measures.emergent_actors = len(escaped), max(escaped, default=0)
+        measures.emergent_topics, measures.emergent_actors = len(self._emergent), found.away
 
     def emergent(self) -> tuple[EmergentEvidence, ...]:
         """Return the largest of what emerged, what the whole network talks about behind what members do."""

@@ -98,8 +98,7 @@ class Topic:
         self._use(rules)
         at_ms = self.next_tick_ms
         self._rolling.close(at_ms // self.pane_ms - 1)
-        active = self._rolling.active_members()
-        self._drift.evaluate(at_ms, rules=self._scaled, seeds=seeds, active=active)
+        self._drift.evaluate(at_ms, rules=self._scaled, seeds=seeds)
         reading = self._read(at_ms)
         alerts = self._judge(reading)
         told = (self._lifecycle.state, reading.windows, reading.measures)
@@ -148,6 +147,7 @@ class Topic:
         is_usual = self._lifecycle.state in ("dormant", "seeded")
         measures = self._rolling.measures(at_ms, windows["24h"].actors, self._scaled, learns=is_usual)
         self._drift.tell(measures)
+        measures.members = self._rolling.active_members()
         return Reading(
             at_ms=at_ms,
             windows=windows,
