@@ -5,21 +5,21 @@ are in the order of their keys (windows from short to long), cascades from large
 """
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
-from schemas.alert import Alert, CascadeEvidence, Condition, Evidence, Span, Status
+from schemas.alert import Alert, CascadeEvidence, Condition, EmergentEvidence, Evidence, Span, Status
 from schemas.lifecycle_rows import EpisodeRow
-from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.vitals import WINDOWS, WindowVitals
-from streams.lifecycle.conditions import DAY, Reading, is_cold, rounded, satisfied
+from streams.lifecycle.conditions import DAY, Reading, compared, is_cold, rounded, satisfied
+from streams.lifecycle.escape_words import TOLD_ELSEWHERE, escape_summary_of
+from streams.lifecycle.wording import EPOCH, ROOT_CHARACTERS_SAID, decimal, duration, moment, people, percent, shortened
 
 EVIDENCE_MAX = 5
 SEVERITY_MAX = 10
 ROOT_CHARACTERS_MAX = 512
-"""Longer ids of root posts are cut, so that an alert stays below 64 KiB (WIRE.md §6)."""
-ROOT_CHARACTERS_SAID = 80
+"""Longer ids of root posts and names of topics are cut, so that an alert stays below 64 KiB (WIRE.md §6)."""
 COLD_START = "cold_start"
 CASCADE_NUMBERS = (
     "structural_virality",
@@ -32,22 +32,6 @@ CASCADE_NUMBERS = (
     "reproduction",
 )
 """What of a cascade is no whole number."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MONTHS = {
-    1: "January",
-    2: "February",
-    3: "March",
-    4: "April",
-    5: "May",
-    6: "June",
-    7: "July",
-    8: "August",
-    9: "September",
-    10: "October",
-    11: "November",
-    12: "December",
-}
 
 
 # --- severity ---------------------------------------------------------------------------------------------------------
@@ -62,7 +46,7 @@ def excess(condition: Condition) -> float:
     >>> excess(Condition("outgrowth_ratio", value=9.8, threshold=2.0, holds=True))
     3.9000000000000004
     """
-    number = {"value": condition.value, "low": condition.low, "high": condition.high}[condition.bound]
+    number = compared(condition)
     if condition.guard or not condition.holds or number is None or condition.threshold <= 0:
         return 0.0
     return abs(number - condition.threshold) / condition.threshold
@@ -90,13 +74,35 @@ def build_alert(
     rules_hash: str,
     rising: bool = False,
     successor: str | None = None,
+    left_ms: int | None = None,
 ) -> Alert:
     """Tell the present revision of an episode, as read at a tick.
 
     `conditions` are those that lead into the state, for `resolved` those that lead out of it. `rising` says that an
     update is told because of its severity. `successor` is the state whose episode goes on where this one is
-    `superseded`.
+    `superseded`, `left_ms` (epoch ms) since when the community has been elsewhere.
     """
+    name = f"{brand}/{topic}"
+    if episode.state in TOLD_ELSEWHERE:
+        summary = escape_summary_of(
+            name,
+            episode=episode,
+            status=status,
+            reading=reading,
+            conditions=conditions,
+            rising=rising,
+            left_ms=left_ms,
+        )
+    else:
+        summary = summary_of(
+            name,
+            episode=episode,
+            status=status,
+            reading=reading,
+            conditions=conditions,
+            rising=rising,
+            successor=successor,
+        )
     return compose_alert(
         brand=brand,
         topic=topic,
@@ -106,15 +112,7 @@ def build_alert(
         reading=reading,
         conditions=conditions,
         rules_hash=rules_hash,
-        summary=summary_of(
-            f"{brand}/{topic}",
-            episode=episode,
-            status=status,
-            reading=reading,
-            conditions=conditions,
-            rising=rising,
-            successor=successor,
-        ),
+        summary=summary,
         since_ms=reading.at_ms - reading.day_ms,
         signals=reading.windows[DAY].signals,
     )
@@ -153,6 +151,7 @@ def compose_alert(
         evidence=_evidence(reading),
         rules=rules_hash,
         span=Span(from_=rfc3339(since_ms), to=rfc3339(reading.at_ms), signals=signals),
+        outcome=episode.outcome,
     )
 
 
@@ -169,6 +168,7 @@ def rfc3339(at_ms: int) -> str:
 def _evidence(reading: Reading) -> Evidence:
     flags = {*reading.flags, *((COLD_START,) if is_cold(reading) else ())}
     return Evidence(
+        emergent=tuple(_named(topic) for topic in reading.emergent[:EVIDENCE_MAX]),
         cascades=tuple(_shown(cascade) for cascade in _largest_first(reading.cascades)[:EVIDENCE_MAX]),
         windows={name: _steady(reading.windows[name]) for name in WINDOWS if name in reading.windows},
         baseline=reading.measures.baseline,
@@ -180,6 +180,12 @@ def _shown(cascade: CascadeEvidence) -> CascadeEvidence:
     """Return a cascade with its root cut to length and its numbers rounded."""
     numbers = {name: rounded(getattr(cascade, name)) for name in CASCADE_NUMBERS}
     return msgspec.structs.replace(cascade, root=shortened(cascade.root, characters_max=ROOT_CHARACTERS_MAX), **numbers)
+
+
+def _named(topic: EmergentEvidence) -> EmergentEvidence:
+    """Return a topic that emerged with its name cut to length and its numbers rounded."""
+    name = shortened(topic.name, characters_max=ROOT_CHARACTERS_MAX)
+    return msgspec.structs.replace(topic, name=name, lift=rounded(topic.lift) or 0.0, g2=rounded(topic.g2) or 0.0)
 
 
 def _largest_first(cascades: tuple[CascadeEvidence, ...]) -> list[CascadeEvidence]:
@@ -219,7 +225,7 @@ PHRASES: dict[str, dict[str, str]] = {
         "": "{name} is no longer {state} after {age} (since {since})",
     },
     "superseded": {
-        "outgrown": "What the community made of {name} in {age} (since {since}) goes on as something new, {successor}",
+        "outgrown": "The community that made {name} its own for {age} (since {since}) goes on elsewhere",
         "": "{name} has gone from {state} to {successor} after {age} (since {since})",
     },
     "expired": {
@@ -272,10 +278,10 @@ def _own_part(reading: Reading) -> str:
     ratio, share = reading.measures.outgrowth_ratio, reading.measures.endogenous_share
     parts = []
     if share is not None:
-        parts.append(f"{_percent(share)} of the signals are in conversations that people started themselves")
+        parts.append(f"{percent(share)} of the signals are in conversations that people started themselves")
     if ratio is not None:
         subject = "which" if parts else "conversations that people started themselves"
-        parts.append(f"{subject} draw {_decimal(ratio)} times the engagement of those that the brand started")
+        parts.append(f"{subject} draw {decimal(ratio)} times the engagement of those that the brand started")
     return ", ".join(parts)
 
 
@@ -290,9 +296,7 @@ def _pace(reading: Reading, conditions: tuple[Condition, ...]) -> str:
 
 
 def _crowd(reading: Reading) -> str:
-    actors = reading.windows[DAY].actors
-    people = "1 person" if actors == 1 else f"{actors:,} people"
-    said = f"{people} took part within {duration(reading.day_ms)}"
+    said = f"{people(reading.windows[DAY].actors)} took part within {duration(reading.day_ms)}"
     expected = reading.measures.baseline_expected
     if is_cold(reading) or expected is None:
         return f"{said} (the topic is too young to say what is usual)"
@@ -305,50 +309,3 @@ def _where(reading: Reading) -> str:
         return ""
     root = shortened(largest[0].root, characters_max=ROOT_CHARACTERS_SAID)
     return f"the largest cascade is {root} with {largest[0].size:,} posts and shares, {largest[0].depth:,} deep"
-
-
-def shortened(text: str, *, characters_max: int) -> str:
-    """Return a text from the network as one that can be shown: cut to length, without control characters.
-
-    >>> shortened("at://x/3k\\n", characters_max=40), shortened("abcdef", characters_max=4)
-    ('at://x/3k\ufffd', 'abc…')
-    """
-    cut = text if len(text) <= characters_max else text[: characters_max - 1] + "…"
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)
-
-
-def moment(at_ms: int) -> str:
-    """Return an instant (epoch ms) in words, with seconds only where there are any; months depend on no locale.
-
-    >>> moment(1341389520000)
-    '4 July 2012, 08:12 UTC'
-    """
-    instant = EPOCH + timedelta(milliseconds=at_ms)
-    time = f"{instant:%H:%M:%S}" if instant.second else f"{instant:%H:%M}"
-    return f"{instant.day} {MONTHS[instant.month]} {instant.year}, {time} UTC"
-
-
-def duration(duration_ms: int) -> str:
-    """Return a duration in its largest unit of which there are two or more, rounded down.
-
-    >>> duration(7_199_000), duration(7_200_000)
-    ('119 minutes', '2 hours')
-    """
-    for unit_ms, unit in ((DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1000, "second")):
-        if duration_ms >= 2 * unit_ms:
-            return f"{duration_ms // unit_ms:,} {unit}s"
-    return "a moment"
-
-
-def _percent(share: float) -> str:
-    """Return a share in whole percent; it says neither "all" nor "none" of what is only nearly so."""
-    percent = round(100 * share)
-    if percent == 100 and share < 1:
-        return "more than 99 %"
-    if percent == 0 and share > 0:
-        return "less than 1 %"
-    return f"{percent} %"
-
-
-def _decimal(number: float) -> str:
-    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from schemas.alert import Alert, Condition, Status
 from schemas.burst_rows import BurstRow
-from schemas.lifecycle_rows import EpisodeRow, TimerRow
+from schemas.lifecycle_rows import EpisodeRow
 from schemas.rules import BurstRules, ReminderRules
-from streams.lifecycle import episodes
+from streams.lifecycle import episodes, timers
 from streams.lifecycle.alerts import severity_of
 from streams.lifecycle.burst_alerts import build_burst_alert, hour_ms_of
 from streams.lifecycle.burst_conditions import burst_enter, burst_leave
@@ -112,18 +112,18 @@ class BurstWatch:
         """Take the time without data out of the running timer."""
         if self._stale_since_ms is None:
             return
-        paused_ms = at_ms - self._stale_since_ms
+        stale_ms = at_ms - self._stale_since_ms
         self._stale_since_ms, self._heard_ms = None, at_ms
-        self._entering = _paused(self._entering, paused_ms)
-        self._leaving = _paused(self._leaving, paused_ms)
+        self._entering = self._entering and timers.resumed(self._entering, stale_ms=stale_ms)
+        self._leaving = self._leaving and timers.resumed(self._leaving, stale_ms=stale_ms)
 
     def _judge_calm(self, tick: _Tick) -> list[Alert]:
         """Open a burst if its conditions have held for long enough and the last one ended long enough ago."""
         at_ms, rules = tick.reading.at_ms, tick.rules
         found = burst_enter(tick.reading, tick.baseline, rules)
-        self._entering = _run(self._entering, satisfied(found), at_ms)
+        self._entering = timers.run(self._entering, BURST, satisfied(found), at_ms=at_ms)
         is_cooling = self._resolved_ms is not None and at_ms - self._resolved_ms < rules.cooldown_ms
-        if self._entering is None or is_cooling or not _is_over(self._entering, rules.for_ms, at_ms):
+        if self._entering is None or is_cooling or not timers.has_lasted(self._entering, rules.for_ms, at_ms=at_ms):
             return []
         self._episode = episodes.opened(
             brand=self.brand,
@@ -142,8 +142,8 @@ class BurstWatch:
         left = burst_leave(tick.reading, tick.baseline, rules)
         # After a gap the hour lacks what was not heard: what looks like calm is missing data.
         is_calm = satisfied(left) and self.is_whole(at_ms=at_ms, hour_ms=hour_ms_of(tick.reading))
-        self._leaving = _run(self._leaving, is_calm, at_ms)
-        if self._leaving is not None and _is_over(self._leaving, rules.keep_ms, at_ms):
+        self._leaving = timers.run(self._leaving, BURST, is_calm, at_ms=at_ms)
+        if timers.has_lasted(self._leaving, rules.keep_ms, at_ms=at_ms):
             self._episode = self._leaving = None
             self._resolved_ms = at_ms
             last = episodes.told_again(episode, at_ms=at_ms, severity=episode.severity)
@@ -178,18 +178,3 @@ class BurstWatch:
             rules_hash=tick.rules_hash,
             rising=rising,
         )
-
-
-def _run(timer: TimerRow | None, holds: bool, at_ms: int) -> TimerRow | None:
-    """Start a timer, let it go on, or stop it: one tick at which its conditions fail ends it."""
-    if not holds:
-        return None
-    return timer or TimerRow(BURST, at_ms)
-
-
-def _is_over(timer: TimerRow, duration_ms: int, at_ms: int) -> bool:
-    return at_ms - timer.since_ms - timer.paused_ms >= duration_ms
-
-
-def _paused(timer: TimerRow | None, paused_ms: int) -> TimerRow | None:
-    return timer and TimerRow(timer.state, timer.since_ms, timer.paused_ms + paused_ms)

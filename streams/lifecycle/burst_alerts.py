@@ -4,9 +4,10 @@ import msgspec
 
 from schemas.alert import Alert, Condition, Status
 from schemas.lifecycle_rows import EpisodeRow
-from streams.lifecycle.alerts import ROOT_CHARACTERS_SAID, compose_alert, duration, moment, shortened
+from streams.lifecycle.alerts import compose_alert
 from streams.lifecycle.burst_conditions import HOUR, is_unread
 from streams.lifecycle.conditions import Reading, on_topic, rounded, satisfied
+from streams.lifecycle.wording import ROOT_CHARACTERS_SAID, duration, moment, shortened
 from streams.measures.baseline import BaselineReading, Level
 
 HOURS_A_DAY = 24

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.alert import Bound, CascadeEvidence, Condition, Relation
+from schemas.alert import Bound, CascadeEvidence, Condition, EmergentEvidence, Relation
 from schemas.cascade import ENDED, FLAG_GUESSED, FLAG_NAMES, ROOT_MISSING, CascadeVitals
 from schemas.rules import DAY_MS, Rules
 from schemas.vitals import Measures, WindowVitals
@@ -47,7 +47,9 @@ class Reading(msgspec.Struct, frozen=True):
 
     `windows` has all of `schemas.vitals.WINDOWS`. `stale` says that the sources of the topic are not heard: what looks
     like silence is missing data, and nothing is decided from it. `day_ms` is the length of the window called `24h`,
-    shorter where a season is scaled. `flags` are remarks on the quality of the data that alerts pass on.
+    shorter where a season is scaled. `flags` are remarks on the quality of the data that alerts pass on. `emergent` is
+    where members talk elsewhere, the surest first. `outcome` is what became of those who had left, one of
+    `schemas.alert.OUTCOMES`, None while that is open.
     """
 
     at_ms: int
@@ -57,6 +59,8 @@ class Reading(msgspec.Struct, frozen=True):
     stale: bool = False
     day_ms: int = DAY_MS
     flags: tuple[str, ...] = ()
+    emergent: tuple[EmergentEvidence, ...] = ()
+    outcome: str | None = None
 
 
 # --- one condition, and several ---------------------------------------------------------------------------------------
@@ -111,6 +115,11 @@ def condition(
     return Condition(name, value, limit, holds, low, high, relation, bound, any_of, guard)
 
 
+def compared(one: Condition) -> float | None:
+    """Return the number of a condition that stands against its threshold; None where it was not to be had."""
+    return one.value if one.bound == "value" else one.low if one.bound == "low" else one.high
+
+
 def satisfied(conditions: tuple[Condition, ...]) -> bool:
     """Say whether all conditions hold, of those that share an `any_of` at least one.
 
@@ -126,6 +135,21 @@ def satisfied(conditions: tuple[Condition, ...]) -> bool:
         elif not one.holds:
             return False
     return all(groups.values())
+
+
+def verdict(conditions: tuple[Condition, ...]) -> bool | None:
+    """Say whether conditions are satisfied; None where that depends on numbers that were not to be had.
+
+    >>> low, none = condition("drift_share", 0.1, "<", 0.2), condition("tag_divergence_bits", None, "<", 0.1)
+    >>> verdict((low,)), verdict((low, none)), verdict((condition("drift_share", 0.3, "<", 0.2), none))
+    (True, None, False)
+    """
+    if satisfied(conditions):
+        return True
+    if all(compared(one) is not None for one in conditions):
+        return False
+    hopeful = (msgspec.structs.replace(one, holds=True) if compared(one) is None else one for one in conditions)
+    return None if satisfied(tuple(hopeful)) else False
 
 
 def is_cold(reading: Reading) -> bool:

@@ -6,6 +6,9 @@ or `superseded`; whoever ends it drops it, so it ends at most once.
 
 import hashlib
 
+import msgspec
+
+from schemas.alert import OUTCOMES
 from schemas.lifecycle_rows import EpisodeRow
 from schemas.rules import ReminderRules
 
@@ -35,13 +38,22 @@ def episode_id(*, brand: str, topic: str, state: str, entered_ms: int) -> str:
 
 
 def opened(
-    *, brand: str, topic: str, state: str, entered_ms: int, since_ms: int, severity: int, subject: str | None = None
+    *,
+    brand: str,
+    topic: str,
+    state: str,
+    entered_ms: int,
+    since_ms: int,
+    severity: int,
+    subject: str | None = None,
+    outcome: str | None = None,
 ) -> EpisodeRow:
     """Return a new episode at its first revision, which is told at `entered_ms`.
 
     `subject` is what within the topic the state is of, such as the root of a cascade; it goes into the id, so that
-    several may be in one state at a time.
+    several may be in one state at a time. `outcome` is one of `schemas.alert.OUTCOMES` where the state is `returned`.
     """
+    assert outcome is None or outcome in OUTCOMES, f"expected one of {', '.join(OUTCOMES)}, got {outcome}"
     assert since_ms <= entered_ms, "conditions hold before a state is entered, not after"
     return EpisodeRow(
         id=episode_id(
@@ -56,19 +68,14 @@ def opened(
         revision=1,
         severity=severity,
         told_ms=entered_ms,
+        outcome=outcome,
     )
 
 
 def told_again(episode: EpisodeRow, *, at_ms: int, severity: int) -> EpisodeRow:
     """Return the episode at its next revision, told at `at_ms`; its severity remembers the highest one told."""
-    return EpisodeRow(
-        id=episode.id,
-        state=episode.state,
-        entered_ms=episode.entered_ms,
-        since_ms=episode.since_ms,
-        revision=episode.revision + 1,
-        severity=max(episode.severity, severity),
-        told_ms=at_ms,
+    return msgspec.structs.replace(
+        episode, revision=episode.revision + 1, severity=max(episode.severity, severity), told_ms=at_ms
     )
 
 

@@ -1,66 +1,35 @@
 """Keep one topic in its state, move it when conditions have held long enough, and tell what has to be told.
 
-The states are the rows of one ordered table, `LADDER`. A higher state is entered from any lower one but dormant once
-its own conditions have held for its `for`; it is left once its leaving conditions have held for its `keep`, down to
-the next state whose conditions hold at that tick, else to the lowest one. A state above these is one more row.
+The states are the rows of `ladder.LADDER`. A state is entered once its own conditions have held for its `for`, the
+highest first; it is left once the conditions of one of its exits have held for their `keep`: to the state that follows
+it, else down to the next one whose conditions hold at that tick, else to the lowest one.
+
+While a community is elsewhere (`escaped`) or on its way back (`returning`), whatever else grows below is not told: the
+topic stays where it is until it is known what became of those who had left, or until they are off again.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from schemas.alert import Alert, Condition, Status
-from schemas.lifecycle_rows import EpisodeRow, LifecycleRow, TimerRow
+from schemas.alert import Alert, Status
+from schemas.lifecycle_rows import EpisodeRow, LifecycleRow
 from schemas.rules import Rules
 from schemas.vitals import State
-from streams.lifecycle import conditions, episodes
+from streams.lifecycle import episodes, timers
 from streams.lifecycle.alerts import build_alert, severity_of
-from streams.lifecycle.conditions import Reading, satisfied
-
-DORMANT: State = "dormant"
-"""The ground below the ladder: nothing is judged there but the way up."""
-
-Conditions = tuple[Condition, ...]
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One state: what leads into it for how long, what leads out of it for how long, and whether it is told."""
-
-    state: State
-    enter: Callable[[Reading, Rules], Conditions]
-    leave: Callable[[Reading, Rules], Conditions]
-    for_ms: Callable[[Rules], int]
-    keep_ms: Callable[[Rules], int]
-    told: bool
-
-
-LADDER: tuple[Rung, ...] = (
-    Rung(
-        state="seeded",
-        enter=conditions.seeded_enter,
-        leave=conditions.seeded_leave,
-        for_ms=lambda rules: 0,
-        keep_ms=lambda rules: rules.seeded.silence_ms,
-        told=False,
-    ),
-    Rung(
-        state="growing",
-        enter=conditions.growing_enter,
-        leave=conditions.growing_leave,
-        for_ms=lambda rules: rules.growing.for_ms,
-        keep_ms=lambda rules: rules.growing.keep_ms,
-        told=True,
-    ),
-    Rung(
-        state="outgrown",
-        enter=conditions.outgrown_enter,
-        leave=conditions.outgrown_leave,
-        for_ms=lambda rules: rules.outgrown.for_ms,
-        keep_ms=lambda rules: rules.outgrown.keep_ms,
-        told=True,
-    ),
+from streams.lifecycle.conditions import Reading, satisfied, verdict
+from streams.lifecycle.ladder import (
+    AWAY,
+    DORMANT,
+    EXITS,
+    HEIGHTS,
+    LADDER,
+    RETURNED,
+    WAYS_IN,
+    WAYS_OUT,
+    Conditions,
+    Exit,
+    Rung,
 )
-HEIGHTS: dict[State, int] = {DORMANT: -1} | {rung.state: height for height, rung in enumerate(LADDER)}
 
 
 @dataclass(frozen=True)
@@ -72,11 +41,20 @@ class _Tick:
     rules_hash: str
 
 
+@dataclass(frozen=True)
+class _Found:
+    """The conditions that were judged at one tick: into states, by the state, and out of them, by the timer."""
+
+    enter: dict[State, Conditions]
+    leave: dict[str, Conditions]
+
+
 class Lifecycle:
     """The state of one topic, its running timers, and its open episode if that state is told.
 
     Invariants: an episode is open if and only if the present state is told, and it is of that state. A timer runs
-    while its conditions hold at every tick; it stands still while a reading is stale.
+    while its conditions hold at every tick; it stands still while a reading is stale. It is known since when the
+    community has been elsewhere if and only if it is escaped, returning or returned.
     """
 
     def __init__(self, *, brand: str, topic: str, row: LifecycleRow | None = None) -> None:
@@ -93,6 +71,7 @@ class Lifecycle:
         self._leaving = {timer.state: timer for timer in row.leaving}
         self._stale_since_ms = row.stale_since_ms
         self._episode = row.episode
+        self._left_ms = row.left_ms
         self._at_ms: int | None = None
         self._check()
 
@@ -105,10 +84,12 @@ class Lifecycle:
         """Return what has to be remembered. It stays equal while no timer starts or stops and nothing is told."""
         return LifecycleRow(
             state=self.state,
-            entering=_in_order(self._entering),
-            leaving=_in_order(self._leaving),
+            # In the order of the states, not in that in which they were started.
+            entering=tuple(self._entering[rung.state] for rung in LADDER if rung.state in self._entering),
+            leaving=tuple(self._leaving[name] for name in EXITS if name in self._leaving),
             stale_since_ms=self._stale_since_ms,
             episode=self._episode,
+            left_ms=self._left_ms,
         )
 
     @property
@@ -145,9 +126,9 @@ class Lifecycle:
         tick = _Tick(reading, rules, rules_hash)
         if self._height < 0 and not self._wakes(tick):
             return []
-        enter, leave = self._run_timers(tick)
-        target = self._target(tick)
-        alerts = self._remind(tick, enter) if target == self._height else self._move(tick, target, enter, leave)
+        found = self._run_timers(tick)
+        target, way = self._target(tick)
+        alerts = self._remind(tick, found) if target == self._height else self._move(tick, target, way, found)
         self._check()
         return alerts
 
@@ -157,94 +138,123 @@ class Lifecycle:
         """Take the time without data out of every running timer."""
         if self._stale_since_ms is None:
             return
-        paused_ms = at_ms - self._stale_since_ms
+        stale_ms = at_ms - self._stale_since_ms
         self._stale_since_ms = None
-        for timers in (self._entering, self._leaving):
-            for timer in tuple(timers.values()):
-                timers[timer.state] = TimerRow(timer.state, timer.since_ms, timer.paused_ms + paused_ms)
+        for running in (self._entering, self._leaving):
+            for timer in tuple(running.values()):
+                running[timer.state] = timers.resumed(timer, stale_ms=stale_ms)
 
     def _wakes(self, tick: _Tick) -> bool:
         """Step from the ground to the lowest state, if its time has come."""
-        lowest = LADDER[0]
-        _run(self._entering, lowest.state, satisfied(lowest.enter(tick.reading, tick.rules)), tick.reading.at_ms)
-        if not _is_over(self._entering, lowest.state, lowest.for_ms(tick.rules), tick.reading.at_ms):
+        lowest, at_ms = LADDER[0], tick.reading.at_ms
+        holds = satisfied(lowest.enter(tick.reading, tick.rules))
+        timers.run_among(self._entering, lowest.state, holds, at_ms=at_ms)
+        if not timers.has_lasted(self._entering.get(lowest.state), lowest.for_ms(tick.rules), at_ms=at_ms):
             return False
         del self._entering[lowest.state]
         self._height = 0
         return True
 
-    def _run_timers(self, tick: _Tick) -> tuple[dict[State, Conditions], dict[State, Conditions]]:
-        """Start, go on with or stop all timers; return the conditions into and out of the states that were judged.
+    def _run_timers(self, tick: _Tick) -> _Found:
+        """Start, go on with, halt or stop all timers; return the conditions that were judged.
 
-        Timers into states run whatever the present one is, so that a fall knows since when the state below holds.
-        Timers out of the lower states run too: silence counts from its beginning, not from the end of an episode.
+        Timers into the free states run whatever the present one is, so that a fall knows since when the state below
+        holds. Timers out of the lower ones run too: silence counts from its beginning, not from the end of an episode.
+        A number that is missing stops what leads into a state, but only halts what leads out of it.
         """
-        enter = {rung.state: rung.enter(tick.reading, tick.rules) for rung in LADDER[1:]}
-        leave = {rung.state: rung.leave(tick.reading, tick.rules) for rung in LADDER[: self._height + 1]}
-        for timers, judged in ((self._entering, enter), (self._leaving, leave)):
-            for state, found in judged.items():
-                _run(timers, state, satisfied(found), tick.reading.at_ms)
-        return enter, leave
+        reading, rules, at_ms = tick.reading, tick.rules, tick.reading.at_ms
+        enter = {rung.state: rung.enter(reading, rules) for rung in WAYS_IN[self.state]}
+        leave = {way.timer: way.leave(reading, rules) for way in WAYS_OUT[self.state]}
+        for state, conditions in enter.items():
+            timers.run_among(self._entering, state, satisfied(conditions), at_ms=at_ms)
+        for name, conditions in leave.items():
+            timers.run_among(self._leaving, name, verdict(conditions), at_ms=at_ms)
+        return _Found(enter, leave)
+
+    def _forget(self) -> None:
+        """Drop the timers that do not run in the present state."""
+        entered = {rung.state for rung in WAYS_IN[self.state]}
+        left = {way.timer for way in WAYS_OUT[self.state]}
+        self._entering = {state: timer for state, timer in self._entering.items() if state in entered}
+        self._leaving = {name: timer for name, timer in self._leaving.items() if name in left}
 
     # --- moves --------------------------------------------------------------------------------------------------------
 
-    def _target(self, tick: _Tick) -> int:
-        """Return the height to be at: the highest that is ripe, else that to which a left state falls."""
+    def _target(self, tick: _Tick) -> tuple[int, Exit | None]:
+        """Return the height to be at, and the exit that leads there; None where the way in does, or nothing happens.
+
+        The highest state that is ripe comes first, then the exits in their order.
+        """
         at_ms, rules = tick.reading.at_ms, tick.rules
-        for height in range(len(LADDER) - 1, self._height, -1):
-            if _is_over(self._entering, LADDER[height].state, LADDER[height].for_ms(rules), at_ms):
-                return height
-        present = LADDER[self._height]
-        if not _is_over(self._leaving, present.state, present.keep_ms(rules), at_ms):
-            return self._height
+        for height in range(len(LADDER) - 1, -1, -1):
+            rung = LADDER[height]
+            is_ahead = height > self._height if rung.is_free else rung.follows(self.state)
+            if is_ahead and timers.has_lasted(self._entering.get(rung.state), rung.for_ms(rules), at_ms=at_ms):
+                return height, None
+        for way in LADDER[self._height].exits:
+            if timers.has_lasted(self._leaving.get(way.timer), way.keep_ms(rules), at_ms=at_ms):
+                return self._below(), way
+        return self._height, None
+
+    def _below(self) -> int:
+        """Return the height to which the present state falls."""
+        follower = LADDER[self._height].falls_to
+        if follower is not None:
+            return HEIGHTS[follower]
         for height in range(self._height - 1, 0, -1):
-            if LADDER[height].state in self._entering:
+            if LADDER[height].is_free and LADDER[height].state in self._entering:
                 return height
         return min(0, self._height - 1)
 
-    def _move(
-        self, tick: _Tick, target: int, enter: dict[State, Conditions], leave: dict[State, Conditions]
-    ) -> list[Alert]:
+    def _move(self, tick: _Tick, target: int, way: Exit | None, found: _Found) -> list[Alert]:
         """Go to another height: end the open episode, and open that of the new state if it is told."""
         alerts = []
-        climbs, left = target > self._height, self._episode
+        left = self._episode
         self._height = target
+        since_ms = self._entering[self.state].since_ms if self.state in self._entering else None
         if left is not None:
             last = episodes.told_again(left, at_ms=tick.reading.at_ms, severity=left.severity)
-            if climbs:
-                told = self._alert(tick, last, "superseded", last.severity, enter[left.state])
+            if way is None:
+                alerts.append(self._alert(tick, last, "superseded", last.severity, found.enter[left.state]))
             else:
-                told = self._alert(tick, last, "resolved", last.severity, leave[left.state])
-            alerts.append(told)
+                alerts.append(self._alert(tick, last, "resolved", last.severity, found.leave[way.timer]))
         self._episode = None
-        if target < 0:
-            self._entering.clear()
-        for rung in LADDER[target + 1 :]:
-            self._leaving.pop(rung.state, None)
+        if self.state not in AWAY:
+            self._left_ms = None
+        elif self._left_ms is None:
+            self._left_ms = since_ms
         if target >= 0 and LADDER[target].told:
-            found = enter[self.state]
-            self._episode = episodes.opened(
-                brand=self.brand,
-                topic=self.topic,
-                state=self.state,
-                entered_ms=tick.reading.at_ms,
-                since_ms=self._entering[self.state].since_ms,
-                severity=severity_of(found),
-            )
-            alerts.append(self._alert(tick, self._episode, "firing", self._episode.severity, found))
+            assert since_ms is not None, "a state that is told is entered by its conditions"
+            alerts.append(self._open(tick, LADDER[target], found.enter[self.state], since_ms))
+        self._forget()
         return alerts
 
-    def _remind(self, tick: _Tick, enter: dict[State, Conditions]) -> list[Alert]:
+    def _open(self, tick: _Tick, rung: Rung, enter: Conditions, since_ms: int) -> Alert:
+        """Open the episode of the present state, and tell it."""
+        found = enter if rung.beside is None else (*enter, *rung.beside(tick.reading, tick.rules))
+        self._episode = episodes.opened(
+            brand=self.brand,
+            topic=self.topic,
+            state=rung.state,
+            entered_ms=tick.reading.at_ms,
+            since_ms=since_ms,
+            severity=severity_of(found),
+            outcome=tick.reading.outcome if rung.state == RETURNED else None,
+        )
+        return self._alert(tick, self._episode, "firing", self._episode.severity, found)
+
+    def _remind(self, tick: _Tick, found: _Found) -> list[Alert]:
         """Tell the open episode again, if it has become more severe than ever told or a reminder is due."""
-        if self._episode is None:
+        rung = LADDER[self._height]
+        if self._episode is None or not rung.reminded:
             return []
-        at_ms, found = tick.reading.at_ms, enter[self._episode.state]
-        severity = severity_of(found)
+        at_ms, enter = tick.reading.at_ms, found.enter.get(rung.state) or rung.enter(tick.reading, tick.rules)
+        severity = severity_of(enter)
         rising = episodes.has_risen(self._episode, severity=severity)
         if not rising and not episodes.reminder_is_due(self._episode, at_ms=at_ms, reminders=tick.rules.reminders):
             return []
         self._episode = episodes.told_again(self._episode, at_ms=at_ms, severity=severity)
-        return [self._alert(tick, self._episode, "updated", severity, found, rising=rising)]
+        return [self._alert(tick, self._episode, "updated", severity, enter, rising=rising)]
 
     def _alert(
         self,
@@ -267,26 +277,10 @@ class Lifecycle:
             rules_hash=tick.rules_hash,
             rising=rising,
             successor=self.state if status == "superseded" else None,
+            left_ms=self._left_ms,
         )
 
     def _check(self) -> None:
         told = self.state if self._height >= 0 and LADDER[self._height].told else None
         assert (self._episode and self._episode.state) == told, "an episode is open if and only if its state is told"
-
-
-def _run(timers: dict[State, TimerRow], state: State, holds: bool, at_ms: int) -> None:
-    """Start the timer of a state, let it go on, or stop it: one tick at which its conditions fail ends it."""
-    if not holds:
-        timers.pop(state, None)
-    elif state not in timers:
-        timers[state] = TimerRow(state, at_ms)
-
-
-def _is_over(timers: dict[State, TimerRow], state: State, duration_ms: int, at_ms: int) -> bool:
-    timer = timers.get(state)
-    return timer is not None and at_ms - timer.since_ms - timer.paused_ms >= duration_ms
-
-
-def _in_order(timers: dict[State, TimerRow]) -> tuple[TimerRow, ...]:
-    """Return timers in the order of the states, not in that in which they were started."""
-    return tuple(timers[rung.state] for rung in LADDER if rung.state in timers)
+        assert (self._left_ms is not None) == (self.state in AWAY), "who is elsewhere has left, and nobody else"

@@ -23,6 +23,7 @@ from streams.lifecycle.conditions import (
     viral_enter,
     viral_leave,
 )
+from streams.lifecycle.timers import has_lasted, resumed, run_among
 from streams.lifecycle.viral_words import is_supercritical, viral_summary_of
 
 STATE = "viral"
@@ -185,7 +186,8 @@ class ViralWatch:
         vitals, at_ms = row.vitals, tick.reading.at_ms
         found = viral_enter(vitals, tick.rules)
         timers = {timer.state: timer for timer in row.timers}
-        if not _has_lasted(timers, ENTERING, satisfied(found), tick.rules.viral.for_ms, at_ms):
+        run_among(timers, ENTERING, satisfied(found), at_ms=at_ms)
+        if not has_lasted(timers.get(ENTERING), tick.rules.viral.for_ms, at_ms=at_ms):
             return _with(row, timers)
         episode = episodes.opened(
             brand=self.brand,
@@ -205,12 +207,14 @@ class ViralWatch:
         timers = {timer.state: timer for timer in row.timers}
         fading, *over = leave = viral_leave(vitals, rules, at_ms=at_ms)
         is_over = any(one.holds for one in over)
-        if _has_lasted(timers, FADING, fading.holds, rules.viral.keep_ms, at_ms) or is_over:
+        run_among(timers, FADING, fading.holds, at_ms=at_ms)
+        if has_lasted(timers.get(FADING), rules.viral.keep_ms, at_ms=at_ms) or is_over:
             last = episodes.told_again(episode, at_ms=at_ms, severity=episode.severity)
             tick.endings.append(self._alert(tick, last, "resolved", last.severity, vitals, leave))
             return None if is_over else ViralRow(vitals)
         differs = is_another(vitals.forecast, told=row.told_forecast, change=rules.viral.forecast_change)
-        if not _has_lasted(timers, DIFFERING, differs, rules.viral.for_ms, at_ms):
+        run_among(timers, DIFFERING, differs, at_ms=at_ms)
+        if not has_lasted(timers.get(DIFFERING), rules.viral.for_ms, at_ms=at_ms):
             return _with(row, timers)
         found = viral_enter(vitals, rules)
         severity = severity_of(found)
@@ -274,15 +278,6 @@ def is_another(forecast: float | None, *, told: float | None, change: float) -> 
 # --- timers -----------------------------------------------------------------------------------------------------------
 
 
-def _has_lasted(timers: dict[str, TimerRow], name: str, holds: bool, duration_ms: int, at_ms: int) -> bool:
-    """Start a timer, let it go on, or stop it, and say whether it has run for the duration."""
-    if not holds:
-        timers.pop(name, None)
-        return False
-    timer = timers.setdefault(name, TimerRow(name, at_ms))
-    return at_ms - timer.since_ms - timer.paused_ms >= duration_ms
-
-
 def _with(row: ViralRow, timers: dict[str, TimerRow]) -> ViralRow:
     """Return the row with these timers, in the order of `TIMERS` and not in that in which they were started."""
     return msgspec.structs.replace(row, timers=tuple(timers[name] for name in TIMERS if name in timers))
@@ -292,9 +287,7 @@ def _resumed(row: ViralRow, at_ms: int) -> ViralRow:
     """Return the row with the time without data taken out of its timers."""
     if row.stale_since_ms is None:
         return row
-    paused_ms = at_ms - row.stale_since_ms
+    stale_ms = at_ms - row.stale_since_ms
     return msgspec.structs.replace(
-        row,
-        timers=tuple(TimerRow(timer.state, timer.since_ms, timer.paused_ms + paused_ms) for timer in row.timers),
-        stale_since_ms=None,
+        row, timers=tuple(resumed(timer, stale_ms=stale_ms) for timer in row.timers), stale_since_ms=None
     )

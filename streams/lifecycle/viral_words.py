@@ -3,8 +3,8 @@
 from schemas.alert import Condition, Status
 from schemas.cascade import CascadeVitals
 from schemas.lifecycle_rows import EpisodeRow
-from streams.lifecycle.alerts import ROOT_CHARACTERS_SAID, duration, moment, shortened
 from streams.lifecycle.conditions import rounded
+from streams.lifecycle.wording import ROOT_CHARACTERS_SAID, duration, moment, shortened
 
 # Why an episode ended, by the condition that decided. A cascade that spreads is news, not an incident: these sentences
 # praise and blame nobody.

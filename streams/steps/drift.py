@@ -122,7 +122,7 @@ class TopicDrift:
         away, here = self._wild.users(NOW, names), self._all.users(NOW, seeds)
         share = drift_share(n_wild=away, n_adopted=here, n_seeded=0)
         own, wild = self._own.read(NOW).counts, self._wild.read(NOW).counts
-        p = {name: own.get(name, 0) + wild.get(name, 0) for name in {*own, *names} if name != NO_TAG}
+        p = {name: own.get(name, 0) + wild.get(name, 0) for name in sorted({*own, *names}) if name != NO_TAG}
         divergence = tag_divergence(p, self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min)
         return DriftRow(
             evaluated=self._evaluated,

@@ -154,6 +154,7 @@ class Topic:
             measures=measures,
             cascades=self._cascades.largest(since_ms=at_ms - self._rolling.day_ms),
             day_ms=self._rolling.day_ms,
+            emergent=self._drift.emergent(),
         )
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:

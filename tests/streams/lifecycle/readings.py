@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.alert import CascadeEvidence
+from schemas.alert import CascadeEvidence, EmergentEvidence
 from schemas.cascade import CascadeVitals
 from schemas.rules import DAY_MS, MINUTE_MS
 from schemas.vitals import Measures, WindowVitals
@@ -40,6 +40,8 @@ def reading(
     stale: bool = False,
     day_ms: int = DAY_MS,
     flags: tuple[str, ...] = (),
+    emergent: tuple[EmergentEvidence, ...] = (),
+    outcome: str | None = None,
     **measures: Any,
 ) -> Reading:
     """Return a reading of a seeded topic with an ordinary audience; what is given replaces what is ordinary."""
@@ -64,6 +66,8 @@ def reading(
         stale=stale,
         day_ms=day_ms,
         flags=flags,
+        emergent=emergent,
+        outcome=outcome,
     )
 
 
@@ -110,9 +114,53 @@ MOODS: dict[str, dict[str, Any]] = {
 """What differs from an ordinary reading, by the name of a mood."""
 
 
+PLACES = (
+    EmergentEvidence("nomowmay", lift=41.0, g2=310.5, actors=120, cascades=14),
+    EmergentEvidence("bees", lift=12.5, g2=88.25, actors=48, cascades=6),
+)
+"""Where the members of these tests talk when they are elsewhere."""
+ELSEWHERE: dict[str, Any] = {
+    "baseline_z": 4.0,
+    "drift_share": 0.54,
+    "drift_share_low": 0.47,
+    "tag_divergence_bits": 0.31,
+    "tag_divergence_log_p": -80.0,
+    "emergent_topics": 2,
+    "emergent_actors": 120,
+    "emergent": PLACES,
+}
+HERE: dict[str, Any] = {
+    "drift_share": 0.04,
+    "drift_share_low": 0.02,
+    "tag_divergence_bits": 0.01,
+    "tag_divergence_log_p": -0.3,
+}
+BACK: dict[str, Any] = HERE | {
+    "return_rate": 0.64,
+    "return_rate_low": 0.58,
+    "cohort": 140,
+    "prolific_ratio": 1.4,
+    "prolific_ratio_low": 1.25,
+    "diversity_ratio": 1.3,
+}
+
+AWAY_MOODS: dict[str, dict[str, Any]] = {
+    "elsewhere": ELSEWHERE,
+    "elsewhere, outgrown": MOODS["outgrown"] | {name: one for name, one in ELSEWHERE.items() if name != "baseline_z"},
+    "elsewhere, seeded": ELSEWHERE | {"baseline_z": 0.0},
+    "half elsewhere": ELSEWHERE | {"drift_share": 0.25, "drift_share_low": 0.2, "tag_divergence_bits": 0.15},
+    "here": HERE,
+    "here, growing": HERE | {"baseline_z": 4.0},
+    "asleep": {"recent": 0},
+    "back": BACK | {"outcome": "returned-richer"},
+    "faded": MOODS["silent"] | BACK | {"return_rate": 0.04, "return_rate_low": 0.02, "outcome": "faded"},
+}
+"""The same for a topic whose community may be elsewhere."""
+
+
 def mood(name: str, at_ms: int, **more: Any) -> Reading:
-    """Return a reading of a topic in one of `MOODS`."""
-    return reading(at_ms, **MOODS[name] | more)
+    """Return a reading of a topic in one of `MOODS` or `AWAY_MOODS`."""
+    return reading(at_ms, **(MOODS | AWAY_MOODS)[name] | more)
 
 
 CASCADE_MOODS: dict[str, dict[str, Any]] = {

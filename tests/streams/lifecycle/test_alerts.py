@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from schemas.alert import Alert, CascadeEvidence, Condition, Status
+from schemas.alert import Alert, CascadeEvidence, Condition, EmergentEvidence, Status
 from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS, Rules
 from schemas.vitals import WindowVitals
 from streams.lifecycle import alerts, conditions
@@ -167,6 +167,49 @@ def test_evidence_keeps_all_that_is_known_of_a_cascade_rounded() -> None:
     )
 
 
+def test_evidence_names_the_first_five_places_of_talk_elsewhere() -> None:
+    """In every alert, whatever its state: sorted by whoever measured them, cut and rounded here."""
+    places = tuple(EmergentEvidence("x" * 600 + str(n), lift=10 / 3, g2=1e6 / 3, actors=9 - n) for n in range(7))
+    found = tell(mood("outgrown", START_MS, emergent=places)).evidence.emergent
+
+    assert [one.actors for one in found] == [9, 8, 7, 6, 5]
+    assert {(len(one.name), one.lift, one.g2) for one in found} == {(512, 3.33333, 333_333.0)}
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "opening"),
+    [
+        ("escaped", None, "The community of cern/higgs has taken its talk elsewhere since "),
+        ("returned", "faded", "Those who left cern/higgs have faded away, 3 hours after "),
+    ],
+)
+def test_what_is_told_of_talk_elsewhere_has_words_of_its_own(state: str, outcome: str | None, opening: str) -> None:
+    """And an outcome where it has one."""
+    episode = opened(
+        brand="cern",
+        topic="higgs",
+        state=state,
+        entered_ms=START_MS,
+        since_ms=START_MS,
+        severity=1,
+        outcome=outcome,
+    )
+    found = alerts.build_alert(
+        brand="cern",
+        topic="higgs",
+        episode=episode,
+        status="firing",
+        severity=1,
+        reading=mood("elsewhere", START_MS),
+        conditions=(condition("c", 1.0, ">=", 1.0),),
+        rules_hash="f" * 16,
+        left_ms=START_MS - 3 * HOUR_MS,
+    )
+
+    assert found.summary.startswith(opening)
+    assert (found.state, found.outcome) == (state, outcome)
+
+
 def test_flags_are_sorted_and_told_once() -> None:
     """They are a set, and a set has another order in every process."""
     young = {"baseline": "learning", "baseline_z": None, "baseline_expected": None}
@@ -292,14 +335,6 @@ def test_a_sentence_leaves_out_what_is_not_known() -> None:
         "The community still carries cern/higgs, less clearly than before, 2 hours on (since 3 July 2012, 22:00 UTC): "
         "1 person took part within 24 hours, where 1,000 would be usual."
     )
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0.999, "more than 99 %"), (1.0, "100 %"), (0.001, "less than 1 %"), (0.0, "0 %")]
-)
-def test_nearly_all_is_not_called_all(share: float, text: str) -> None:
-    """Rounding must not turn a few into none."""
-    assert f": {text} of the signals" in tell(mood("outgrown", START_MS, endogenous_share=share)).summary
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,26 @@ def test_a_threshold_that_is_not_finite_is_an_error_that_names_the_condition() -
         condition("actors", 1, ">=", float("inf"))
 
 
+def test_a_verdict_waits_for_a_number_that_could_change_it() -> None:
+    """Unsatisfied is sure only where no missing number could make it otherwise."""
+
+    def make(value: float | None, any_of: str | None = None) -> Condition:
+        return condition("c", value, ">=", 1.0, any_of=any_of)
+
+    assert conditions.verdict((make(1.0), make(None, "a"), make(1.0, "a"))) is True
+    assert conditions.verdict((make(1.0), make(None, "a"), make(0.0, "a"))) is None
+    assert conditions.verdict((make(1.0), make(None))) is None
+    assert conditions.verdict((make(0.0), make(None))) is False
+    assert conditions.verdict((make(0.0, "a"), make(0.0, "a"))) is False
+
+
+def test_the_compared_number_is_that_of_the_bound() -> None:
+    """An interval has three numbers, and one of them decides."""
+    found = [condition("c", 2.0, ">=", 0.0, low=1.0, high=3.0, bound=bound) for bound in ("value", "low", "high")]
+
+    assert [conditions.compared(one) for one in found] == [2.0, 1.0, 3.0]
+
+
 # --- outgrown ---------------------------------------------------------------------------------------------------------
 
 

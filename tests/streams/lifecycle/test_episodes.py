@@ -49,6 +49,18 @@ def test_episodes_of_several_subjects_differ_and_are_of_one_state() -> None:
     assert {make(subject).state for subject in ("post-1", None)} == {"viral"}
 
 
+def test_an_outcome_is_remembered_over_all_revisions() -> None:
+    """What was said of a return once is what its end says too; an outcome that is none is refused."""
+    first = episodes.opened(
+        brand="b", topic="t", state="returned", entered_ms=90, since_ms=90, severity=4, outcome="faded"
+    )
+
+    assert episodes.told_again(first, at_ms=100, severity=1).outcome == "faded"
+    assert episode().outcome is None
+    with pytest.raises(AssertionError, match="settled-elsewhere, got gone"):
+        episodes.opened(brand="b", topic="t", state="returned", entered_ms=9, since_ms=9, severity=1, outcome="gone")
+
+
 def test_each_telling_is_one_revision_more_and_remembers_the_highest_severity() -> None:
     """Revisions are how a subscriber puts alerts in order, and the peak is what a rise is measured by."""
     first = episodes.opened(brand="b", topic="t", state="growing", entered_ms=90, since_ms=30, severity=4)
