@@ -196,6 +196,11 @@ class TopicDrift:
         measures.tag_divergence_bits, measures.tag_divergence_log_p = found.bits, found.log_p
         measures.emergent_topics, measures.emergent_actors = len(self._emergent), found.away
 
+    @property
+    def emergent_tags(self) -> frozenset[str]:
+        """The tags that emerged from the topic, as found last."""
+        return self._emergent
+
     def emergent(self) -> tuple[EmergentEvidence, ...]:
         """Return the largest of what emerged, what the whole network talks about behind what members do."""
         told = [EmergentEvidence(*topic) for topic in self._found.emergent]

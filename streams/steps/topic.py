@@ -19,6 +19,7 @@ from streams.lifecycle.rules import rules_hash, scaled
 from streams.lifecycle.states import Lifecycle
 from streams.steps.cascades import TopicCascades
 from streams.steps.drift import NOW_PANES, TopicDrift
+from streams.steps.leavers import Leavers
 from streams.steps.rolling import Rolling
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,6 +63,7 @@ class Topic:
         self._rolling = Rolling(
             pane_ms=pane_ms, hour_ms=hour_ms, first_pane=first_pane, active_ms=NOW_PANES * drift_pane_ms
         )
+        self._leavers = Leavers(hour_ms=hour_ms)
         self._cascades = TopicCascades(brand=self.brand, topic=self.name)
         self._lifecycle = Lifecycle(brand=self.brand, topic=self.name, row=lifecycle)
         self._bursts = BurstWatch(brand=self.brand, topic=self.name, row=burst)
@@ -75,7 +77,10 @@ class Topic:
 
         `seeds` are the topic's tags of that time.
         """
-        if not self._drift.add(contribution, seeds):
+        counts = self._drift.add(contribution, seeds)
+        if contribution.member:
+            self._leavers.act(contribution, seeds=seeds, emergent=self._drift.emergent_tags)
+        if not counts:
             return
         if self.next_tick_ms is None:
             self._wake(contribution.at)
@@ -100,7 +105,9 @@ class Topic:
         self._rolling.close(at_ms // self.pane_ms - 1)
         self._drift.evaluate(at_ms, rules=self._scaled, seeds=seeds)
         reading = self._read(at_ms)
+        before = self._lifecycle.state
         alerts = self._judge(reading)
+        self._leavers.follow(before, self._lifecycle.state, at_ms)
         told = (self._lifecycle.state, reading.windows, reading.measures)
         changed = told != self._told
         self._told = told
@@ -148,6 +155,8 @@ class Topic:
         measures = self._rolling.measures(at_ms, windows["24h"].actors, self._scaled, learns=is_usual)
         self._drift.tell(measures)
         measures.members = self._rolling.active_members()
+        outcome = self._leavers.read(at_ms, self._scaled.returned)
+        self._leavers.tell(measures)
         return Reading(
             at_ms=at_ms,
             windows=windows,
@@ -155,13 +164,14 @@ class Topic:
             cascades=self._cascades.largest(since_ms=at_ms - self._rolling.day_ms),
             day_ms=self._rolling.day_ms,
             emergent=self._drift.emergent(),
+            outcome=outcome,
         )
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the rows that changed since the last call; only for a topic that was added to or ticked since."""
         key = self.key
         yield f"t|{key}", _encode(self._head())
-        for part in (self._rolling, self._cascades, self._drift):
+        for part in (self._rolling, self._cascades, self._drift, self._leavers):
             for name, value in part.changed_rows():
                 yield f"{name}|{key}", value
 
@@ -203,6 +213,7 @@ class Topic:
         topic._told = _decode(head.told, type=_Told) if head.told else None
         topic._rolling.restore(head, by_prefix)
         topic._drift.restore(by_prefix)
+        topic._leavers.restore(by_prefix)
         topic._cascades.restore(
             largest=by_prefix.get("k", ()), watched=by_prefix.get("v", ()), histories=by_prefix.get("h", ())
         )
