@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "replay": "Send a log into Kafka, in a namespace of its own.",
     "backtest": "Run a log through everything in one process, no broker.",
     "simulate": "Make a log of social life whose truth is known.",
+    "evaluate": "Say how right the alerts are, over seasons whose truth is known.",
     "alerts": "Watch alerts as they are raised.",
     "schema": "Print the wire contract.",
 }

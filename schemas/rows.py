@@ -124,6 +124,7 @@ class KnownCascadeRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     forecast_high: float | None
     reproduction: float | None
     edge: str
+    began_at: int
 
 
 class TopicCascadesRow(msgspec.Struct, array_like=True):

@@ -82,6 +82,7 @@ class OutgrownRules(Struct, forbid_unknown_fields=True, frozen=True):
     cold_actors_min: Count = 250
     cold_signals_min: Count = 500
     top_actor_share_max: Share = 0.25
+    top_cascade_share_max: Share = 0.5
     for_ms: SpanMs = 2 * HOUR_MS
     keep_ms: SpanMs = 6 * HOUR_MS
 
@@ -172,8 +173,8 @@ class EscapedRules(Struct, forbid_unknown_fields=True, frozen=True):
     divergence_enter: Share = 0.25
     divergence_exit: Share = 0.12
     log_p_max: Annotated[float, Meta(ge=-1e6, le=0.0)] = -13.8
-    drift_enter: Share = 0.18
-    drift_exit: Share = 0.12
+    drift_enter: Share = 0.13
+    drift_exit: Share = 0.1
     uses_min: Count = 60
     topics_min: Count = 1
     actors_min: Count = 25

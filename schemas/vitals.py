@@ -26,6 +26,7 @@ class WindowVitals(msgspec.Struct):
 class Measures(msgspec.Struct):
     """The measures of a topic; null where there is too little to say anything (MEASURES.md §§3, 4, 6).
 
+    `top_cascade_share` is the size of the largest cascade of two days, as a part of a day's posts and shares.
     `reproduction_number` is how many further acts each act brings, over 70 minutes, with its 95 % interval. `velocity`
     counts signals an hour, `acceleration` its change an hour; `peak_velocity` is the highest since it last slept.
     `drift_share` is the part of active members who talk in topics that emerged elsewhere: `emergent_topics` of them,
@@ -38,6 +39,7 @@ class Measures(msgspec.Struct):
     actor_outgrowth_ratio: float | None = None
     endogenous_share: float | None = None
     endogenous_share_low: float | None = None
+    top_cascade_share: float | None = None
     baseline: str = "learning"
     baseline_expected: float | None = None
     baseline_z: float | None = None
@@ -55,6 +57,7 @@ class Measures(msgspec.Struct):
     prolific_ratio: float | None = None
     prolific_ratio_low: float | None = None
     diversity_ratio: float | None = None
+    diversity_ratio_low: float | None = None
     reproduction_number: float | None = None
     reproduction_low: float | None = None
     reproduction_high: float | None = None

@@ -33,7 +33,7 @@ class Share(msgspec.Struct, frozen=True):
         (0.6, None)
         """
         low, high = wilson_interval(successes=count, n=total)
-        return cls(count, total, round(count / total, 4) if total else None, round(low, 4), round(high, 4))
+        return cls(count, total, round(count / total, 6) if total else None, round(low, 6), round(high, 6))
 
 
 class Delay(msgspec.Struct, frozen=True):
@@ -77,7 +77,8 @@ class Run(NamedTuple):
     kind: str
     seed: int
     signals: int
-    length_ms: int
+    start_ms: int
+    end_ms: int
     scores: dict[str, Score]
     seconds: float = 0.0
 
@@ -156,6 +157,7 @@ class SeasonFigures(msgspec.Struct, frozen=True):
     label: str
     kind: str
     runs: int
+    start_ms: int
     signals: int
     states: dict[str, StateFigures]
     wrong: dict[str, int]
@@ -170,12 +172,13 @@ def season_figures(runs: Sequence[Run]) -> SeasonFigures:
     by_state = {state: figures_of(runs, state) for state in ALL_STATES}
     wrong = {state: by_state[state].false for state in (GROWING, *STATES)}
     noticed = {state: by_state[state].false for state in NOTICES}
-    months = sum(run.length_ms for run in runs) / MONTH_MS
+    months = sum(run.end_ms - run.start_ms for run in runs) / MONTH_MS
     is_quiet = first.kind == "quiet"
     return SeasonFigures(
         first.label,
         first.kind,
         runs=len(runs),
+        start_ms=first.start_ms,
         signals=sum(run.signals for run in runs),
         states=by_state,
         wrong=wrong,

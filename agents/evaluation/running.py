@@ -107,7 +107,8 @@ def run(job: Job) -> Run:
         kind_of(lived.truth),
         job.seed,
         lived.signals,
-        season.end_ms - season.start_ms,
+        season.start_ms,
+        season.end_ms,
         scores,
         time.monotonic() - begun_s,
     )

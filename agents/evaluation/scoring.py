@@ -106,7 +106,11 @@ def timings_of(rules: Rules) -> dict[str, Timing]:
     Timing(for_ms=7200000, keep_ms=21600000)
     """
     groups = {state: getattr(rules, state) for state in ALL_STATES}
-    return {state: Timing(getattr(group, "for_ms", 0), getattr(group, "keep_ms", 0)) for state, group in groups.items()}
+    # A return is told once those who came back have been watched for a while, which is its `for`.
+    return {
+        state: Timing(getattr(group, "for_ms", getattr(group, "hold_ms", 0)), getattr(group, "keep_ms", 0))
+        for state, group in groups.items()
+    }
 
 
 # --- what was told, and what is true ----------------------------------------------------------------------------------

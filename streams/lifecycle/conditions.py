@@ -273,6 +273,10 @@ def outgrown_enter(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
             condition("signals", day.signals, ">=", rule.signals_min, guard=True),
         ]
     made.append(condition("top_actor_share", day.top_actor_share, "<=", rule.top_actor_share_max, guard=True))
+    # One post that goes around is viral; a community is more than its audience.
+    if measures.top_cascade_share is not None:
+        most = rule.top_cascade_share_max
+        made.append(condition("top_cascade_share", measures.top_cascade_share, "<=", most, guard=True))
     return tuple(made)
 
 
@@ -293,10 +297,10 @@ def outgrown_leave(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
 
 
 def viral_enter(vitals: CascadeVitals, rules: Rules) -> tuple[Condition, ...]:
-    """Each share surely brings more than one, or the cascade will be among the largest; and it spreads.
+    """Each share surely brings more than one, or the cascade will be among the largest; and it surely spreads.
 
-    That it spreads, the opposite of `viral_fading`, is asked of every cascade: one that is large but spent would
-    otherwise be left after `keep_ms` and entered again after `for_ms`, until it is too old (MEASURES.md §6). Where both
+    That it spreads is asked of every cascade: where most are small, any of fifty is among the largest. Seasons without
+    news raised dozens of alerts for cascades that were about to end (MEASURES.md §6 has the rest). Where both
     the root was not seen and most followers were guessed, the infectiousness is told, but decides nothing.
     """
     rule, per_share = rules.viral, rules.cascade.followers_per_share
@@ -313,7 +317,7 @@ def viral_enter(vitals: CascadeVitals, rules: Rules) -> tuple[Condition, ...]:
             any_of=VIRAL,
         ),
         condition("forecast_percentile", vitals.forecast_percentile, ">=", rule.percentile_enter, any_of=VIRAL),
-        _reproduction(vitals, ">=", rules, guard=True),
+        _reproduction(vitals, ">=", rules, bound="low", guard=True),
         condition("cascade_size", vitals.size, ">=", rule.size_min, guard=True),
     )
 
@@ -352,11 +356,12 @@ def _reproduction(
     relation: Relation,
     rules: Rules,
     *,
+    bound: Bound = "high",
     any_of: str | None = None,
     guard: bool = False,
     when_unknown: bool = False,
 ) -> Condition:
-    """Compare the upper end of how many shares a share brings: infectiousness times followers of whoever shares."""
+    """Compare an end of how many shares a share brings: infectiousness times followers of whoever shares."""
     value, low, high = (
         None if one is None else one * rules.cascade.followers_per_share
         for one in (vitals.infectiousness, vitals.low, vitals.high)
@@ -368,7 +373,7 @@ def _reproduction(
         rules.viral.reproduction_below,
         low=low,
         high=high,
-        bound="high",
+        bound=bound,
         any_of=any_of,
         guard=guard,
         when_unknown=when_unknown,

@@ -94,5 +94,7 @@ def returned_numbers(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
         condition("cohort", measures.cohort, ">=", rule.cohort_min, guard=True),
         condition("prolific_ratio", measures.prolific_ratio, ">=", rule.prolific_min, low=measures.prolific_ratio_low),
         condition("prolific_ratio_low", measures.prolific_ratio_low, ">", SURE_RATIO, guard=True),
-        condition("diversity_ratio", measures.diversity_ratio, ">=", rule.diverse_min),
+        condition(
+            "diversity_ratio", measures.diversity_ratio, ">=", rule.diverse_min, low=measures.diversity_ratio_low
+        ),
     )

@@ -138,6 +138,14 @@ class TopicCascades:
             for _, root in nsmallest(CASCADES_TOLD, live)
         )
 
+    def top_share(self, *, since_ms: int, posts: int) -> float | None:
+        """Return what part of so many posts and shares the largest cascade made of those that began after an instant.
+
+        Of a cascade that began before the posts were counted, all counts: one post that goes around is a young one.
+        """
+        sizes = [known.size for known in self._known.values() if known.began_at >= since_ms]
+        return min(1.0, max(sizes) / posts) if sizes and posts else None
+
     # --- remembering --------------------------------------------------------------------------------------------------
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:

@@ -60,6 +60,9 @@ class TopicDrift:
         if not tags:
             return not is_wild
         pane, actor = contribution.at // self.pane_ms, contribution.actor
+        if pane > self._all.end:
+            # A topic that sleeps is not evaluated, but its members go on talking elsewhere.
+            self._roll(pane)
         if contribution.member:
             self._all.add(pane, actor, tags)
         if is_wild:
@@ -105,13 +108,15 @@ class TopicDrift:
         if number <= self._evaluated:
             return
         self._evaluated = number
-        pane = at_ms // self.pane_ms
-        for tags in (self._all, self._own, self._wild, self._seeded):
-            tags.roll(pane)
-        self._places.roll(pane)
+        self._roll(at_ms // self.pane_ms)
         self._found = self._find(rules, seeds)
         self._emergent = frozenset(name for name, *_, exogenous in self._found.emergent if not exogenous)
         self._has_changed = True
+
+    def _roll(self, pane: int) -> None:
+        for tags in (self._all, self._own, self._wild, self._seeded):
+            tags.roll(pane)
+        self._places.roll(pane)
 
     def _find(self, rules: Rules, seeds: Collection[str]) -> DriftRow:
         if self._all.is_empty():
@@ -120,9 +125,11 @@ class TopicDrift:
         names = [topic.name for topic in emergent if not topic.exogenous]
         # Like is compared with like: members who say what it is about, elsewhere and on the topic.
         away, here = self._wild.users(NOW, names), self._all.users(NOW, seeds)
-        share = drift_share(n_wild=away, n_adopted=here, n_seeded=0)
-        own, wild = self._own.read(NOW).counts, self._wild.read(NOW).counts
-        p = {name: own.get(name, 0) + wild.get(name, 0) for name in sorted({*own, *names}) if name != NO_TAG}
+        wild = self._wild.read(NOW)
+        # What members say anywhere is more, and so may be the smaller sample: that is the one both are told in.
+        share = drift_share(n_wild=away * wild.scale // self._all.read(NOW).scale, n_adopted=here, n_seeded=0)
+        own = self._own.read(NOW).counts
+        p = {name: own.get(name, 0) + wild.counts.get(name, 0) for name in sorted({*own, *names}) if name != NO_TAG}
         divergence = tag_divergence(p, self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min)
         return DriftRow(
             evaluated=self._evaluated,
@@ -142,7 +149,8 @@ class TopicDrift:
         """Return the tags that members have newly taken up, or took up and go on with, the surest first."""
         now, before = self._all.read(NOW), self._all.read(BEFORE)
         rule = rules.emergent
-        if now.scale != before.scale or max(now.counts.values(), default=0) < rule.actors_min:
+        # Either may be a sample, and not of the same size: shares are compared, and tested by the people who were seen.
+        if max(now.counts.values(), default=0) < rule.actors_min:
             return self._gone_on((), now.counts, seeds)
         places = {name: self._places.read(name) for name, users in now.counts.items() if users >= rule.actors_min}
         outside = max((place.actors for place in places.values()), default=0)

@@ -67,6 +67,7 @@ class Leavers:
         measures.prolific_ratio = rounded(told.prolific_ratio)
         measures.prolific_ratio_low = rounded(told.prolific_ratio_low)
         measures.diversity_ratio = rounded(told.diversity_ratio)
+        measures.diversity_ratio_low = rounded(told.diversity_ratio_low)
 
     def follow(self, before: State, after: State, at_ms: int) -> None:
         """Open, close or settle the cohort as the topic goes from one state to another."""

@@ -9,8 +9,11 @@ from schemas.signal import KINDS
 
 LINEAGE_AT = len(KINDS)
 UNITS_AT = LINEAGE_AT + len(LINEAGES)
-WIDTH = UNITS_AT + len(LINEAGES)
-"""A pane's sums: signals by kind, signals by lineage, engagement by lineage in thousandths."""
+COUNTED_AT = UNITS_AT + len(LINEAGES)
+WIDTH = COUNTED_AT + 1
+"""A pane's sums: signals by kind, signals by lineage, engagement by lineage in thousandths; and of the signals of other
+people than the brand those that are within their actors' hourly caps, so that neither a bot nor the brand makes growth.
+"""
 
 OPEN_BYTES_MAX = 48 * 1024
 """What the actors may take in the row before they are thinned out; a row is at most 64 KiB."""
@@ -19,6 +22,7 @@ _ACTOR_BYTES = 8
 
 # What is known of an actor: its signals, shifted, whose beginnings it took part in, and whether it is a member.
 _ENDOGENOUS, _SEEDED, _MEMBER, _SIGNAL = 1, 2, 4, 8
+_OF_PEOPLE = (SEEDED, ADOPTED)
 _MARKS = tuple(_ENDOGENOUS if lineage >= ADOPTED else _SEEDED * (lineage == SEEDED) for lineage in range(len(LINEAGES)))
 
 
@@ -48,6 +52,8 @@ class OpenPane:
         vector[contribution.kind] += 1
         vector[LINEAGE_AT + lineage] += 1
         vector[UNITS_AT + lineage] += contribution.units
+        if contribution.units and lineage in _OF_PEOPLE:
+            vector[COUNTED_AT] += 1
         known = self._actors.get(actor)
         if known is None:
             known = 0

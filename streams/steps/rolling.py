@@ -21,12 +21,14 @@ from streams.measures.endogenous import endogenous_share, outgrowth_ratio
 from streams.measures.growth import Growth, doubling_time
 from streams.measures.reaction_time import FLAT_MS
 from streams.measures.reproduction import STEP_UNITS, Reproduction
-from streams.steps.pane import LINEAGE_AT, UNITS_AT, WIDTH, OpenPane
+from streams.steps.pane import COUNTED_AT, LINEAGE_AT, UNITS_AT, WIDTH, OpenPane
 
 WINDOW_MINUTES = {"5m": 5, "1h": 60, "24h": 24 * 60, "7d": 7 * 24 * 60}
 GROWTH_HOURS = (24, 6, 1)
 """Spans that growth is told over, two of each side by side: a day, so that the daily rhythm cancels out; shorter ones
 only while the topic is too young for two days."""
+RHYTHM_FACTOR = 4
+"""Within a shorter span the rhythm of the day alone doubles or trebles what is said: only more than this is growth."""
 COUNT_MINUTES = {
     **WINDOW_MINUTES,
     **{f"{hours}h": hours * 60 for growth_hours in GROWTH_HOURS for hours in (growth_hours, 2 * growth_hours)},
@@ -146,7 +148,7 @@ class Rolling:
             signals=signals,
             by_kind=dict(zip(KINDS, total[:LINEAGE_AT], strict=True)),
             by_lineage=dict(zip(LINEAGES, total[LINEAGE_AT:UNITS_AT], strict=True)),
-            engagement=sum(total[UNITS_AT:]) / 1000,
+            engagement=sum(total[UNITS_AT:COUNTED_AT]) / 1000,
             actors=self._audience.read(name),
             top_actor_share=rounded(self._concentration.read(name, signals)) or 0.0,
         )
@@ -158,7 +160,7 @@ class Rolling:
         """
         day = self._counts.total("24h")
         brand, seeded, adopted, wild = day[LINEAGE_AT:UNITS_AT]
-        brand_units, seeded_units, adopted_units, wild_units = day[UNITS_AT:]
+        brand_units, seeded_units, adopted_units, wild_units = day[UNITS_AT:COUNTED_AT]
         ratio = outgrowth_ratio(
             e_endo=(adopted_units + wild_units) / 1000,
             e_seed=seeded_units / 1000,
@@ -215,8 +217,10 @@ class Rolling:
         for hours in GROWTH_HOURS:
             panes = self._lengths[f"{hours}h"]
             if age_panes >= 2 * panes:
-                n2 = sum(self._counts.total(f"{hours}h")[:LINEAGE_AT])
-                n1 = sum(self._counts.total(f"{2 * hours}h")[:LINEAGE_AT]) - n2
+                n2 = self._counts.total(f"{hours}h")[COUNTED_AT]
+                n1 = self._counts.total(f"{2 * hours}h")[COUNTED_AT] - n2
+                if hours < GROWTH_HOURS[0] and n2 < RHYTHM_FACTOR * n1:
+                    return None
                 return doubling_time(n1=n1, n2=n2, delta_s=panes * self.pane_ms / 1000)
         return None
 

@@ -14,7 +14,7 @@ from schemas.rows import TopicRow
 from schemas.rules import HOUR_MS, Rules
 from schemas.vitals import Measures, Vitals, WindowVitals
 from streams.lifecycle.burst import BurstWatch
-from streams.lifecycle.conditions import Reading, on_topic
+from streams.lifecycle.conditions import Reading, on_topic, rounded
 from streams.lifecycle.rules import rules_hash, scaled
 from streams.lifecycle.states import Lifecycle
 from streams.steps.cascades import TopicCascades
@@ -24,6 +24,8 @@ from streams.steps.rolling import Rolling
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
+
+IN_CASCADES = ("post", "reply", "share", "quote")
 
 _Told = tuple[str, dict[str, WindowVitals], Measures]
 
@@ -157,11 +159,17 @@ class Topic:
         measures.members = self._rolling.active_members()
         outcome = self._leavers.read(at_ms, self._scaled.returned)
         self._leavers.tell(measures)
+        since_ms = at_ms - self._rolling.day_ms
+        by_kind = windows["24h"].by_kind
+        share = self._cascades.top_share(
+            since_ms=since_ms - self._rolling.day_ms, posts=sum(by_kind[kind] for kind in IN_CASCADES)
+        )
+        measures.top_cascade_share = rounded(share)
         return Reading(
             at_ms=at_ms,
             windows=windows,
             measures=measures,
-            cascades=self._cascades.largest(since_ms=at_ms - self._rolling.day_ms),
+            cascades=self._cascades.largest(since_ms=since_ms),
             day_ms=self._rolling.day_ms,
             emergent=self._drift.emergent(),
             outcome=outcome,

@@ -25,6 +25,7 @@ from schemas.rules import EngagementRules
 from schemas.signal import KINDS
 from streams.measures.baseline import Baseline
 from streams.measures.engagement import ActorCap, weights_of
+from tests.checks.cohort_drivers import COHORT_DRIVERS
 from tests.checks.drift_drivers import DRIFT_DRIVERS
 from tests.checks.member_drivers import MEMBER_DRIVERS
 from tests.checks.virality_drivers import VIRALITY_DRIVERS
@@ -231,6 +232,7 @@ DRIVERS: dict[type, Driver] = {
     **VIRALITY_DRIVERS,
     **DRIFT_DRIVERS,
     **MEMBER_DRIVERS,
+    **COHORT_DRIVERS,
 }
 
 
