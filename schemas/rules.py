@@ -61,6 +61,7 @@ class GrowingRules(Struct, forbid_unknown_fields=True, frozen=True):
 
     z_enter: Factor = 3.0
     z_exit: Factor = 1.0
+    z_doubling: Factor = 2.0
     doubling_ms: PositiveMs = 24 * HOUR_MS
     cold_actors_min: Count = 100
     cold_signals_min: Count = 500

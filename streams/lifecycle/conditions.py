@@ -201,7 +201,7 @@ def seeded_leave(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
 
 
 def growing_enter(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
-    """The audience is unusual, or doubles within the time allowed; without a baseline it must be large and double.
+    """The audience is unusual, or somewhat so and doubling; without a baseline it must be large and double.
 
     In cold start the absolute numbers stand in for the baseline, so they are no guards (MEASURES.md §§8, 10).
     """
@@ -216,6 +216,8 @@ def growing_enter(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
     return (
         condition("baseline_z", reading.measures.baseline_z, ">=", rule.z_enter, any_of=GROWTH),
         condition("doubling_time_s", _doubling_time_s(reading), "<=", doubling_s, any_of=GROWTH),
+        # Doubling counts what is said, and a few who flood the topic can double that; an audience they are not.
+        condition("baseline_z", reading.measures.baseline_z, ">=", rule.z_doubling, guard=True),
     )
 
 
