@@ -3,7 +3,7 @@
 `attribute` takes signals and heartbeats of one partition of conversations and tells whose each signal is; `follow`
 takes what it told, one partition of actors, and tells what each signal adds to a topic; `watch` takes that, one
 partition of topics, keeps the rolling tables, judges them at every tick and raises alerts: one `topic` at a time, each
-with its open `pane`. `ledger` counts what became of the input. `pipeline` runs the three in one process: the oracle
+with its `rolling` measures and open `pane`, its `cascades`, its `drift` and its `leavers`. `authors` compares roots. `ledger` counts what became of the input. `pipeline` runs the three in one process: the oracle
 that every distributed run must equal.
 
 All three have one shape: `advance(records) -> outputs`, `changed_rows()` and `resume()` for a checkpoint, `restore`
