@@ -213,6 +213,7 @@ class ViralWatch:
             tick.endings.append(self._alert(tick, last, "resolved", last.severity, vitals, leave))
             return None if is_over else ViralRow(vitals)
         differs = is_another(vitals.forecast, told=row.told_forecast, change=rules.viral.forecast_change)
+        differs = differs and is_sure(vitals, told=row.told_forecast)
         run_among(timers, DIFFERING, differs, at_ms=at_ms)
         if not has_lasted(timers.get(DIFFERING), rules.viral.for_ms, at_ms=at_ms):
             return _with(row, timers)
@@ -273,6 +274,17 @@ def is_another(forecast: float | None, *, told: float | None, change: float) -> 
     if len(str(round(now))) != len(str(round(told))):
         return True
     return now != told and abs(now - told) >= change * told
+
+
+def is_sure(vitals: CascadeVitals, *, told: float | None) -> bool:
+    """Say whether the forecast told lies outside the interval of the present one: else nothing has changed for sure.
+
+    An end of the interval that is None is no end, as is a forecast told that is None.
+    """
+    low, high = vitals.forecast_low, vitals.forecast_high
+    if told is None:
+        return high is not None
+    return (low is None or told < low) or (high is not None and told > high)
 
 
 # --- timers -----------------------------------------------------------------------------------------------------------

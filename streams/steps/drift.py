@@ -128,9 +128,7 @@ class TopicDrift:
         wild = self._wild.read(NOW)
         # What members say anywhere is more, and so may be the smaller sample: that is the one both are told in.
         share = drift_share(n_wild=away * wild.scale // self._all.read(NOW).scale, n_adopted=here, n_seeded=0)
-        own = self._own.read(NOW).counts
-        p = {name: own.get(name, 0) + wild.counts.get(name, 0) for name in sorted({*own, *names}) if name != NO_TAG}
-        divergence = tag_divergence(p, self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min)
+        divergence = tag_divergence(self._talk(names), self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min)
         return DriftRow(
             evaluated=self._evaluated,
             away=away,
@@ -144,6 +142,16 @@ class TopicDrift:
                 for topic in emergent[:KNOWN_MAX]
             ),
         )  # fmt: skip
+
+    def _talk(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the members' own talk by tag: on the topic, and elsewhere on what emerged; of the smaller sample."""
+        own, wild = self._own.read(NOW), self._wild.read(NOW)
+        scale = max(own.scale, wild.scale)
+        return {
+            name: (own.counts.get(name, 0) * own.scale + wild.counts.get(name, 0) * wild.scale) // scale
+            for name in sorted({*own.counts, *names})
+            if name != NO_TAG
+        }
 
     def _emerged(self, rules: Rules, seeds: Collection[str]) -> list[EmergentEvidence]:
         """Return the tags that members have newly taken up, or took up and go on with, the surest first."""
