@@ -287,7 +287,7 @@ def _own_part(reading: Reading) -> str:
 
 def _pace(reading: Reading, conditions: tuple[Condition, ...]) -> str:
     parts = []
-    if any(one.name == "baseline_z" and one.relation == ">=" and one.holds for one in conditions):
+    if any(one.name == "baseline_z" and one.relation == ">=" and one.holds and not one.guard for one in conditions):
         parts.append(f"its audience is far above the usual (z = {reading.measures.baseline_z:.1f})")
     doubling_s = reading.measures.doubling_time_s
     if doubling_s is not None and 0 < doubling_s < math.inf:

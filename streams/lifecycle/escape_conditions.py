@@ -78,8 +78,9 @@ def returned_enter(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
 def returned_numbers(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
     """How those who had left stand beside what they were: enough of them back, more prolific, more diverse.
 
-    Shown beside `returned_enter`, and deciding nothing: the outcome does. A return is richer where all of them hold;
-    where those who left faded or settled elsewhere, the first does not.
+    Shown beside `returned_enter`, and deciding nothing: the outcome does. A return is richer where all of them hold
+    and the lower end of the diversity is above 1, too; where those who left faded or settled elsewhere, the first does
+    not.
     """
     rule, measures = rules.returned, reading.measures
     return (

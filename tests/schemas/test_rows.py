@@ -26,7 +26,7 @@ from schemas.rows import (
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 WORDS = st.text(max_size=6)
 PARTS = st.none() | st.floats(0, 1e9)
-KNOWN = st.builds(KnownCascadeRow, *[NUMBERS] * 4, *[PARTS] * 8, WORDS)
+KNOWN = st.builds(KnownCascadeRow, *[NUMBERS] * 4, *[PARTS] * 8, WORDS, NUMBERS)
 MANY_NUMBERS = st.lists(NUMBERS, max_size=4).map(tuple)
 MANY_WORDS = st.lists(WORDS, max_size=4).map(tuple)
 SOURCES = st.builds(SourceRow, NUMBERS, NUMBERS, NUMBERS)

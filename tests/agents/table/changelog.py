@@ -1,7 +1,7 @@
 """Write a changelog as owners of a partition do, take from it what compaction takes, and read it."""
 
 from agents.table import Change, Recovery, Table
-from schemas.rows import CheckpointRow
+from schemas.rows import ROW_VERSION, CheckpointRow
 
 WHERE = "table t, partition 0"
 
@@ -12,7 +12,7 @@ Log = list[Change]
 def checkpoint_row(offset: int) -> CheckpointRow:
     """Make what a lane says of its input."""
     return CheckpointRow(
-        version=1,
+        version=ROW_VERSION,
         step="t",
         epoch=0,
         seq=0,

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from agents.table import Recovery, Table, TableError
-from schemas.rows import CheckpointRow, EpochSpan, StoredRow
+from schemas.rows import ROW_VERSION, CheckpointRow, EpochSpan, StoredRow
 from tests.agents.table.changelog import WHERE, checkpoint_row, records, recovered
 
 ADVICE = "run the release that wrote it, or replay into a new namespace"
@@ -20,30 +20,31 @@ def encoded(*values: object) -> bytes:
     [
         (
             b"0a",
-            encoded(2, 1, 1, b"v"),
-            f"{WHERE}: expected a row of version 1, got version 2; {ADVICE}",
+            encoded(1, 1, 1, b"v"),
+            f"{WHERE}: expected a row of version {ROW_VERSION}, got version 1; {ADVICE}",
         ),
         (
             b"0a",
-            encoded(2, {"another": "shape"}),
-            f"{WHERE}: expected a row of version 1, got version 2; {ADVICE}",
+            encoded(1, {"another": "shape"}),
+            f"{WHERE}: expected a row of version {ROW_VERSION}, got version 1; {ADVICE}",
         ),
         (
             b"1!checkpoint",
             encoded(7),
-            f"{WHERE}: expected a checkpoint of version 1, got version 7; {ADVICE}",
+            f"{WHERE}: expected a checkpoint of version {ROW_VERSION}, got version 7; {ADVICE}",
         ),
         (
             b"0a",
-            encoded(1, 1, 1, "text"),
-            f"{WHERE}: expected a row of version 1, got Expected `bytes | null`, got `str` - at `$[3]`",
+            encoded(ROW_VERSION, 1, 1, "text"),
+            f"{WHERE}: expected a row of version {ROW_VERSION}, got Expected `bytes | null`, got `str` - at `$[3]`",
         ),
         (
             b"0!checkpoint",
-            encoded(1, "t", 1, 1),
-            f"{WHERE}: expected a checkpoint of version 1, got Expected `array` of at least length 10, got 4",
+            encoded(ROW_VERSION, "t", 1, 1),
+            f"{WHERE}: expected a checkpoint of version {ROW_VERSION}, "
+            "got Expected `array` of at least length 10, got 4",
         ),
-        (b"0a", b"", f"{WHERE}: expected a row of version 1, got Input data was truncated"),
+        (b"0a", b"", f"{WHERE}: expected a row of version {ROW_VERSION}, got Input data was truncated"),
         (
             b"9a",
             b"",
@@ -92,6 +93,8 @@ def test_records_of_rows_carry_their_epoch_and_checkpoint() -> None:
 
     assert row.value is not None
     assert checkpoint.value is not None
-    assert msgspec.msgpack.decode(row.value, type=StoredRow) == StoredRow(version=1, epoch=4, seq=1, value=b"1")
+    assert msgspec.msgpack.decode(row.value, type=StoredRow) == StoredRow(
+        version=ROW_VERSION, epoch=4, seq=1, value=b"1"
+    )
     told = msgspec.msgpack.decode(checkpoint.value, type=CheckpointRow)
     assert (told.epoch, told.seq, told.offset, told.epochs) == (4, 1, 9, (EpochSpan(epoch=4, after_seq=0),))

@@ -56,8 +56,16 @@ def test_the_sentence_of_an_escape_is_a_map() -> None:
     ("status", "change", "opening"),
     [
         ("updated", {}, "The community of cern/higgs goes on talking elsewhere, 3 hours on (since 4 July 2012, 05:12"),
-        ("updated", {"drift_share_low": 0.2}, "The community of cern/higgs still talks elsewhere, less clearly than"),
-        ("resolved", {"drift_share": 0.1}, "People of the community of cern/higgs are coming back, after talking else"),
+        (
+            "updated",
+            {"drift_share_low": RULES.escaped.drift_enter / 2},
+            "The community of cern/higgs still talks elsewhere, less clearly than",
+        ),
+        (
+            "resolved",
+            {"drift_share": RULES.escaped.drift_exit / 2},
+            "People of the community of cern/higgs are coming back, after talking else",
+        ),
     ],
 )
 def test_every_status_of_an_escape_has_its_own_words(status: Status, change: dict[str, Any], opening: str) -> None:

@@ -40,7 +40,7 @@ def test_the_sentence_of_a_cascade_that_will_be_among_the_largest() -> None:
     """Where, since when, how large, how fast, what it will become, and what that is compared with."""
     assert say(cascade("large")) == (
         "A post on cern/higgs has been going viral since 4 July 2012, 08:12 UTC: https://cern.example/1 with 1,204 "
-        "posts and shares, 5 deep; each share brings 0.8 more (0.7 to 1.0); about 8,800 shares in the end (6,900 to "
+        "posts and shares, 5 deep; each share brings 0.9 more (0.8 to 1.0); about 8,800 shares in the end (6,900 to "
         "12,000), more than 97 of 100 cascades here grew to."
     )
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from schemas.attributed import ADOPTED, BRAND, LINEAGES, SEEDED, WILD
 from schemas.contribution import Contribution
 from schemas.rows import ROW_BYTES_MAX, OpenPaneRow
+from schemas.rules import EngagementRules
 from schemas.signal import KINDS
 from streams.lifecycle.rules import build_rules
-from streams.steps.pane import LINEAGE_AT, OPEN_BYTES_MAX, UNITS_AT, OpenPane
+from streams.measures.engagement import ActorCap, weights_of
+from streams.steps.pane import COUNTED_AT, LINEAGE_AT, OPEN_BYTES_MAX, UNITS_AT, OpenPane
 from streams.steps.topic import Topic
 from tests.streams.steps.logs import EAGER_RULES, MINUTE_MS, START_MS, in_bytes, remember
 
@@ -22,6 +24,7 @@ ID_BYTES = 512
 CROWD = 1_800
 """More actors than one pane keeps, with ids of 32 bytes."""
 EAGER = build_rules(EAGER_RULES)
+POST = KINDS.index("post")
 
 
 def act(actor: str, *, kind: int = 0, lineage: int = ADOPTED, units: int = 1000, number: int = 0,
@@ -51,9 +54,35 @@ def test_sums_and_actors_equal_a_count_over_everything(given_acts: list[Contribu
     for index in range(len(LINEAGES)):
         of_lineage = [one.units for one in given_acts if one.lineage == index]
         assert (pane.vector[LINEAGE_AT + index], pane.vector[UNITS_AT + index]) == (len(of_lineage), sum(of_lineage))
+    assert pane.vector[COUNTED_AT] == sum(one.units > 0 and one.lineage in (SEEDED, ADOPTED) for one in given_acts)
     assert pane.counts() == Counter(one.actor for one in given_acts)
     assert set(pane.endogenous()) == {one.actor for one in given_acts if one.lineage in (ADOPTED, WILD)}
     assert set(pane.seeded()) == {one.actor for one in given_acts if one.lineage == SEEDED}
+
+
+def test_what_is_beyond_a_cap_and_what_the_brand_says_is_not_counted_for_growth() -> None:
+    """Of twelve posts within an hour and a cap of five, each worth one, five count, of each actor; none of the brand's.
+
+    All are signals of the pane all the same.
+    """
+    cap, weights = ActorCap(), weights_of(EngagementRules(post=1.0, actor_cap=5.0), hour_ms=60 * MINUTE_MS)
+    pane = OpenPane()
+    for number in range(12):
+        for actor, lineage in (("bot", ADOPTED), ("fan", SEEDED), ("brand", BRAND)):
+            units = cap.units(actor=actor, topic="b/t", kind=POST, at_ms=START_MS + number, weights=weights)
+            pane.add(act(actor, kind=POST, lineage=lineage, units=units, number=number))
+
+    assert pane.vector[COUNTED_AT] == 5 + 5
+    assert sum(pane.vector[: len(KINDS)]) == 36
+
+
+def test_what_still_counts_in_part_is_counted_for_growth() -> None:
+    """Growth is of signals, not of their weight: the one that uses up a cap is within it."""
+    pane = OpenPane()
+    for units in (1000, 1, 0):
+        pane.add(act("ana", units=units))
+
+    assert pane.vector[COUNTED_AT] == 2
 
 
 @given(st.lists(acts, max_size=30), st.integers(0, 30))

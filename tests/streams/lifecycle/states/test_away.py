@@ -249,7 +249,7 @@ def test_giving_up_a_return_is_no_way_into_an_escape() -> None:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_what_became_of_those_who_left_is_told_once(outcome: str) -> None:
-    """Each outcome, with both ratios, as one episode that is resolved a day later and never reminded of."""
+    """Each outcome, with both ratios and their lower ends, as one episode, resolved a day later."""
     one, end = returning()
     alerts = [
         alert
@@ -267,6 +267,7 @@ def test_what_became_of_those_who_left_is_told_once(outcome: str) -> None:
         "prolific_ratio_low",
         "diversity_ratio",
     ]
+    assert (alerts[0].conditions[-1].value, alerts[0].conditions[-1].low) == (1.3, 1.15)
     assert one.row() == LifecycleRow(state="seeded")
 
 

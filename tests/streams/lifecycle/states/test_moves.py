@@ -85,6 +85,28 @@ def test_outgrown_is_reached_without_growing_first() -> None:
     assert told(alerts) == [("outgrown", "firing", "02:00")]
 
 
+def test_a_topic_of_one_huge_cascade_grows_and_is_not_outgrown() -> None:
+    """One post that goes around makes a large audience; outgrown is told two hours after it is no longer most of it."""
+    one = lifecycle()
+    huge, usual = RULES.outgrown.top_cascade_share_max + 0.01, RULES.outgrown.top_cascade_share_max
+
+    alerts = live(one, "outgrown", range(600), top_cascade_share=huge)
+    assert {alert.state for alert in alerts} == {"growing"}
+
+    alerts = live(one, "outgrown", range(600, 721), top_cascade_share=usual)
+    assert told(alerts)[-1] == ("outgrown", "firing", "12:00")
+
+
+def test_an_outgrown_topic_does_not_cease_to_be_one_by_a_huge_cascade() -> None:
+    """It keeps from entering alone: a post that goes around in a community that is there makes nothing undone."""
+    one = lifecycle()
+    live(one, "outgrown", range(121))
+
+    alerts = live(one, "outgrown", range(121, 1_000), top_cascade_share=1.0)
+
+    assert {(alert.state, alert.status) for alert in alerts} == {("outgrown", "updated")}
+
+
 def test_outgrown_supersedes_growing() -> None:
     """One topic has one open episode: the higher state takes over and the lower one says so."""
     one = lifecycle()

@@ -11,7 +11,7 @@ from schemas.cascade import CascadeVitals
 from schemas.rules import Rules, ViralRules
 from streams.lifecycle.conditions import viral_enter
 from streams.lifecycle.episodes import episode_id
-from streams.lifecycle.viral import is_another
+from streams.lifecycle.viral import is_another, is_sure
 from tests.streams.lifecycle.readings import START_MS, at_minute, mood, vitals
 from tests.streams.lifecycle.viral.lives import FOR, HASH, KEEP, RULES, WEEK_MINUTES, live, lived, spell, watch
 
@@ -24,9 +24,9 @@ def test_a_cascade_fires_once_it_has_met_the_conditions_for_long_enough(name: st
     assert lived(spell(name, 5), until=3_000) == [(5 + FOR, "firing")]
 
 
-@pytest.mark.parametrize("name", ["quiet", "small", "unknown", "spent", "ended"])
+@pytest.mark.parametrize("name", ["quiet", "small", "unknown", "unsure", "spent", "ended"])
 def test_no_other_cascade_fires(name: str) -> None:
-    """Too small, too slow, not measured, among the largest but spent, or ended."""
+    """Too slow, too small, not measured, among the largest but not surely spreading or spent, or ended."""
     assert lived(spell(name, 5), until=200) == []
 
 
@@ -38,7 +38,7 @@ def test_one_tick_below_the_conditions_starts_the_wait_anew() -> None:
 
 
 def test_two_alternatives_that_take_turns_are_no_break() -> None:
-    """A cascade whose forecast goes to infinity holds by its infectiousness at the same tick."""
+    """A cascade whose forecast goes to infinity holds by its infectiousness at the same tick, and spreads in both."""
     life = spell("large", *range(1, 20, 2)) | spell("spreading", *range(2, 20, 2))
 
     assert lived(life, until=FOR + 2) == [(1 + FOR, "firing")]
@@ -126,6 +126,34 @@ def test_a_forecast_is_news_by_half_of_it_by_its_decade_or_where_an_end_appears(
 
 
 @pytest.mark.parametrize(
+    ("told", "low", "high", "sure"),
+    [
+        (8_800.0, 8_801.0, 30_000.0, True),
+        (8_800.0, 8_800.0, 30_000.0, False),
+        (8_800.0, 2_000.0, 8_800.0, False),
+        (8_800.0, 2_000.0, 8_799.0, True),
+        (8_800.0, 15_000.0, None, True),
+        (8_800.0, 5_000.0, None, False),
+        (8_800.0, None, None, True),
+        (None, 15_000.0, 30_000.0, True),
+        (None, 15_000.0, None, False),
+        (None, None, None, False),
+    ],
+)
+def test_a_forecast_has_surely_changed_where_its_interval_leaves_the_one_told_outside(
+    told: float | None, low: float | None, high: float | None, sure: bool
+) -> None:
+    """Both ends belong to the interval; None stands for no end, there and in what was told."""
+    assert is_sure(vitals("larger", START_MS, forecast_low=low, forecast_high=high), told=told) is sure
+
+
+def test_another_forecast_that_is_not_sure_is_not_told_however_long_it_lasts() -> None:
+    """21,000 instead of 8,800, but perhaps still those; nor is an end that may be none."""
+    assert lived(spell("large", 1) | spell("larger", 50, forecast_low=8_000.0), until=1_000) == [(11, "firing")]
+    assert lived(spell("spreading", 1) | spell("larger", 50), until=1_000) == [(11, "firing")]
+
+
+@pytest.mark.parametrize(
     ("first", "second", "forecast"),
     [("large", "larger", 21_000.0), ("large", "spreading", None), ("spreading", "large", 8_800.0)],
 )
@@ -142,7 +170,8 @@ def test_the_forecast_of_the_end_of_the_wait_is_told_whatever_came_during_it() -
     """Any other than the one told counts as different, so a forecast that goes on growing is told in time."""
     life = spell("large", 1)
     for n in range(40):
-        life |= spell("larger", 100 + n, forecast=20_000.0 + 1_000 * n)
+        forecast = 20_000.0 + 1_000 * n
+        life |= spell("larger", 100 + n, forecast=forecast, forecast_low=0.9 * forecast)
     told = live(watch(), life, minutes=range(1, 1_000))
 
     # 30,000 at 110; 45,000, the first that is half more, comes at 125 and has lasted at 135, where it is 55,000.
@@ -194,6 +223,11 @@ def test_a_break_in_the_fading_starts_its_wait_anew() -> None:
     life = spell("large", 1, 70) | spell("quiet", 20, 71, forecast=8_800.0)
 
     assert lived(life, until=400) == [(11, "firing"), (71 + KEEP, "resolved")]
+
+
+def test_a_cascade_that_is_viral_no_more_but_may_still_spread_goes_on_silently() -> None:
+    """Between the ends of an interval around 0.8 nothing is decided: it would not begin now, and is not over."""
+    assert lived(spell("large", 1) | spell("unsure", 100), until=3_000) == [(11, "firing")]
 
 
 def test_a_large_cascade_that_is_spent_does_not_fire_again_and_again() -> None:

@@ -1,5 +1,6 @@
 """Check what holds for every life of a cascade, on random ones: against the definition, and across restarts."""
 
+from math import inf
 from typing import Any
 
 import msgspec
@@ -81,7 +82,8 @@ def expected_of(ticks: list[tuple[Reading, list[CascadeVitals]]], root: str) -> 
         known.append(next((one for one in come if one.root == root), known[-1] if known else None))
     at_ms = [reading.at_ms for reading, _ in ticks]
     told: list[tuple[int, str]] = []
-    is_open, start, forecast = False, 0, None
+    is_open, start = False, 0
+    forecast: float | None = None
 
     def lasted(holds: Any, now: int) -> int:
         since = now + 1
@@ -93,7 +95,10 @@ def expected_of(ticks: list[tuple[Reading, list[CascadeVitals]]], root: str) -> 
         return satisfied(viral_enter(one, QUICK)) and "ended" not in one.flags
 
     def differs(one: CascadeVitals) -> bool:
-        return is_another(one.forecast, told=forecast, change=QUICK.viral.forecast_change)
+        if not is_another(one.forecast, told=forecast, change=QUICK.viral.forecast_change):
+            return False
+        low, high = (inf if end is None else end for end in (one.forecast_low, one.forecast_high))
+        return not low <= (inf if forecast is None else forecast) <= high
 
     for now, one in enumerate(known):
         if one is None:

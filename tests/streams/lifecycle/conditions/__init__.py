@@ -1,0 +1,1 @@
+"""Tests of the conditions of states and of viral cascades, at and around every threshold."""
