@@ -1,0 +1,43 @@
+"""Claims about whole seasons whose truth is known: a community leaves and comes back; a bot is no news."""
+
+import pytest
+
+from agents.evaluation.running import Job, live, registry_of, run
+from agents.seasons import load_season
+from schemas.alert import Alert
+from schemas.rules import HOUR_MS
+from streams.lifecycle.alerts import rfc3339
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration]
+
+TOLD = ("outgrown", "escaped", "returned")
+
+
+def fired(alerts: list[Alert]) -> list[tuple[str, str | None]]:
+    """Return the states of the lifecycle that fired, in their order, with their outcomes."""
+    return [(one.state, one.outcome) for one in alerts if one.status == "firing" and one.state in TOLD]
+
+
+def test_a_community_outgrows_escapes_and_returns_richer() -> None:
+    """Of a community three in five leave for new tags: that is told within four hours, with the map, and so is the return."""
+    season = load_season("escape", None)
+    lived = live(season, 7, registry_of(season, {}))
+    assert fired(lived.alerts) == [("outgrown", None), ("escaped", None), ("returned", "returned-richer")]
+    truth = {state.state: state.at for state in lived.truth}
+    escaped = next(one for one in lived.alerts if one.state == "escaped")
+    assert rfc3339(truth["escaped"]) < escaped.at <= rfc3339(truth["escaped"] + 4 * HOUR_MS)
+    planted = {"guerrillagarden", "seedbomb", "crackplants", "nightplanting", "rewildourstreet", "concretegarden"}
+    assert {topic.name for topic in escaped.evidence.emergent if not topic.exogenous} <= planted
+    assert escaped.evidence.emergent
+
+
+def test_a_bot_is_no_news() -> None:
+    """One account that posts ten thousand times changes no state."""
+    told = run(Job("bot_flood", 7, {}, {}, "bot_flood"))
+    assert [state for state in (*TOLD, "growing") if told.scores[state].false] == []
+
+
+def test_a_drift_of_one_in_five_is_no_escape() -> None:
+    """Some always talk of something else: the topic stays where it is."""
+    season = load_season("escape", {"drift": 0.2})
+    assert fired(live(season, 7, registry_of(season, {})).alerts) == [("outgrown", None)]
