@@ -7,6 +7,7 @@ from agents.table import Recovery, Table, TableError
 from schemas.rows import ROW_VERSION, CheckpointRow, EpochSpan, StoredRow
 from tests.agents.table.changelog import WHERE, checkpoint_row, records, recovered
 
+SHORT = "Expected `array` of at least length 10, got 4"
 ADVICE = "run the release that wrote it, or replay into a new namespace"
 
 
@@ -41,8 +42,7 @@ def encoded(*values: object) -> bytes:
         (
             b"0!checkpoint",
             encoded(ROW_VERSION, "t", 1, 1),
-            f"{WHERE}: expected a checkpoint of version {ROW_VERSION}, "
-            "got Expected `array` of at least length 10, got 4",
+            f"{WHERE}: expected a checkpoint of version {ROW_VERSION}, got {SHORT}",
         ),
         (b"0a", b"", f"{WHERE}: expected a row of version {ROW_VERSION}, got Input data was truncated"),
         (
