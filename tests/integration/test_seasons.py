@@ -19,7 +19,7 @@ def fired(alerts: list[Alert]) -> list[tuple[str, str | None]]:
 
 
 def test_a_community_outgrows_escapes_and_returns_richer() -> None:
-    """Of a community three in five leave for new tags: that is told within four hours, with the map, and so is the return."""
+    """Three in five leave for new tags: that is told within four hours, with the map, and so is their return."""
     season = load_season("escape", None)
     lived = live(season, 7, registry_of(season, {}))
     assert fired(lived.alerts) == [("outgrown", None), ("escaped", None), ("returned", "returned-richer")]
