@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Rate = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
-Positive = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Hours = Annotated[float, msgspec.Meta(gt=0, le=8_784)]
-HourOfSeason = Annotated[float, msgspec.Meta(ge=0, le=8_784)]
+# Bounds of floats are floats: of two types that are equal Python keeps the one that it met first, also in schemas/.
+Rate = Annotated[float, msgspec.Meta(ge=0.0, le=1_000_000.0)]
+Positive = Annotated[float, msgspec.Meta(gt=0.0, le=1_000_000.0)]
+Fraction = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Hours = Annotated[float, msgspec.Meta(gt=0.0, le=8_784.0)]
+HourOfSeason = Annotated[float, msgspec.Meta(ge=0.0, le=8_784.0)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
@@ -22,7 +23,7 @@ class People(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     community: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)]
     followers: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
     neighbours: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)]
-    inequality: Annotated[float, msgspec.Meta(ge=0, le=3)]
+    inequality: Annotated[float, msgspec.Meta(ge=0.0, le=3.0)]
     languages: dict[Name, Positive]
 
 
@@ -32,16 +33,16 @@ class Rhythm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     On Saturdays and Sundays (UTC) they do `weekend` times as much of it.
     """
 
-    peak_hour: Annotated[float, msgspec.Meta(ge=0, lt=24)]
+    peak_hour: Annotated[float, msgspec.Meta(ge=0.0, lt=24.0)]
     depth: Fraction
-    weekend: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
+    weekend: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 1.0
 
 
 class Delay(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How long it takes people to react: a log-normal distribution by its median and sigma."""
 
-    median_minutes: Annotated[float, msgspec.Meta(gt=0, le=1_440)]
-    sigma: Annotated[float, msgspec.Meta(ge=0, le=3)]
+    median_minutes: Annotated[float, msgspec.Meta(gt=0.0, le=1_440.0)]
+    sigma: Annotated[float, msgspec.Meta(ge=0.0, le=3.0)]
 
 
 class Trends(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -56,7 +57,7 @@ class Background(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Talk about other things: posts of people's own accord, and how many signals each reaction sets off in turn."""
 
     posts_per_hour: Rate
-    reproduction: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    reproduction: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
     community_share: Fraction
     tags: tuple[Name, ...]
     trends: Trends | None = None
@@ -80,7 +81,7 @@ class Circle(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     drift: Fraction = 0.0
     gone: Fraction = 0.0
     gone_talk: bool = False
-    tags_beside: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.5
+    tags_beside: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 0.5
     variety: Fraction = 1.0
     brings_home: Fraction = 0.0
     joins_per_hour: Rate = 0.0
@@ -100,9 +101,9 @@ class Phase(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     state: Literal["seeded", "growing"]
     why: Name
     brand_posts_per_hour: Rate
-    reactions_per_post: Annotated[float, msgspec.Meta(ge=0, le=100_000)]
+    reactions_per_post: Annotated[float, msgspec.Meta(ge=0.0, le=100_000.0)]
     adopted_per_hour: Rate = 0.0
-    reproduction: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    reproduction: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 0.0
     reach: Fraction = 0.0
     circle: Circle | None = None
 
@@ -165,7 +166,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     name: Name
     share: Positive
-    ahead_minutes: Annotated[float, msgspec.Meta(ge=-60, le=60)] = 0.0
+    ahead_minutes: Annotated[float, msgspec.Meta(ge=-60.0, le=60.0)] = 0.0
     dead: Silence | None = None
 
 
@@ -192,4 +193,4 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     traps: tuple[Trap, ...] = ()
     source: Name = "season"
     sources: tuple[Source, ...] = ()
-    heartbeat_s: Annotated[float, msgspec.Meta(ge=1, le=3_600)] = 55.0
+    heartbeat_s: Annotated[float, msgspec.Meta(ge=1.0, le=3_600.0)] = 55.0
