@@ -35,9 +35,3 @@ def test_a_bot_is_no_news() -> None:
     """One account that posts ten thousand times changes no state."""
     told = run(Job("bot_flood", 7, {}, {}, "bot_flood"))
     assert [state for state in (*TOLD, "growing") if told.scores[state].false] == []
-
-
-def test_a_drift_of_one_in_five_is_no_escape() -> None:
-    """Some always talk of something else: the topic stays where it is."""
-    season = load_season("escape", {"drift": 0.2})
-    assert fired(live(season, 7, registry_of(season, {})).alerts) == [("outgrown", None)]
