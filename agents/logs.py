@@ -21,7 +21,7 @@ LINE_BYTES_MAX = 1024 * 1024
 DETECT_LINES = 20
 
 Entry = tuple[int, bytes, Signal | Heartbeat | Refusal]
-"""A line of a log: its number from 1 on, its bytes, and what it says."""
+"""What a line of a log says: its number from 1 on, its bytes, and one of its signals, a heartbeat or a refusal."""
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -173,10 +173,14 @@ def detect_format(lines: Sequence[bytes], *, path: str = "log") -> str:
 
 
 class SignalLog:
-    """The signals of a log, an iterator of batches of entries, once through; `log` tells how far it has come."""
+    """The signals of a log, an iterator of batches of entries, once through; `log` tells how far it has come.
+
+    A line gives an entry for each thing that it says; `ignored` counts the lines that are in order and say nothing.
+    """
 
     def __init__(self, log: OpenLog, format_name: str | None) -> None:
         self.log = log
+        self.ignored = 0
         self._blocks = log.blocks()
         if format_name is None:
             # A log without a line raises here, before anything is made of it.
@@ -192,11 +196,21 @@ class SignalLog:
     def __iter__(self) -> Iterator[list[Entry]]:
         normalize = NETWORKS[self.format].normalize
         for first, lines in self._blocks:
-            yield [(number, line, normalize(line)) for number, line in enumerate(lines, start=first)]
+            entries: list[Entry] = []
+            for number, line in enumerate(lines, start=first):
+                # A log does not say when its lines came in.
+                said = normalize(line, None)
+                if isinstance(said, Refusal):
+                    entries.append((number, line, said))
+                elif said:
+                    entries += [(number, line, one) for one in said]
+                else:
+                    self.ignored += 1
+            yield entries
 
 
 def read_signals(path: str, format_name: str | None = None) -> SignalLog:
-    """Read a log as signals, heartbeats and refusals, every line as one of them; a blank line is a refusal too.
+    """Read a log as signals, heartbeats and refusals, line by line; a blank line is a refusal too.
 
     Without `format_name` the format is told from the first lines. Raises `LogError` where the log cannot be read.
     """

@@ -14,7 +14,7 @@ from schemas.alert import Status
 from schemas.channels import SIGNALS
 from schemas.rejection import REASONS, Reason
 
-Outcome = Literal["applied", "late", "rejected", "duplicate", "heartbeat"]
+Outcome = Literal["applied", "late", "rejected", "duplicate", "heartbeat", "ignored"]
 WorkerState = Literal["starting", "recovering", "running", "rebalancing", "draining", "failed"]
 Destination = Literal["output", "changelog", "rejections", "late"]
 RedisOperation = Literal["write", "read", "forget"]

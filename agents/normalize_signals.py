@@ -1,15 +1,17 @@
 """Normalise signals: `social.raw.<network>` -> `social.signals` or a rejection; keeps no state."""
 
+from collections import Counter
+
 import msgspec
 
 from agents.lane import Batch, Outgoing
-from agents.metrics import Metrics
+from agents.metrics import Metrics, Outcome
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named, raw_channel
 from schemas.rejection import Place
 from schemas.signal import Heartbeat, Signal, conversation_of
 from streams.networks import NETWORKS
-from streams.networks.refusal import rejection
+from streams.networks.refusal import Refusal, rejection
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -28,29 +30,35 @@ class Normalizer:
     def take(self, partition: int, batch: Batch) -> list[Outgoing]:
         """Return what a batch becomes; a heartbeat goes to every partition, for any may wait for it."""
         outgoing = []
-        applied = heartbeats = 0
+        outcomes: Counter[Outcome] = Counter()
         for record in batch.records:
-            decoded = self._format.normalize(record.value)
-            if isinstance(decoded, Signal):
-                applied += 1
-                key = conversation_of(decoded).encode()
-                at_ms = _logged_ms(decoded.at, record_ms=record.timestamp_ms)
-                outgoing.append(Outgoing(self._signals, key, _to_json(decoded), timestamp_ms=at_ms))
-            elif isinstance(decoded, Heartbeat):
-                heartbeats += 1
-                at_ms = _logged_ms(decoded.at, record_ms=record.timestamp_ms)
-                outgoing.extend(
-                    heartbeat_records(decoded, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
-                )
-            else:
+            said = self._format.normalize(record.value, _arrived_ms(record.timestamp_ms))
+            if isinstance(said, Refusal):
+                outcomes["rejected"] += 1
                 place = Place(channel=self.channel, partition=partition, offset=record.offset)
-                refused = rejection(decoded, record.value, place)
+                refused = rejection(said, record.value, place)
                 self._metrics.count_rejections(refused.reason)
                 outgoing.append(Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)))
-        self._metrics.count_records(self.channel, outcome="applied", count=applied)
-        self._metrics.count_records(self.channel, outcome="heartbeat", count=heartbeats)
-        self._metrics.count_records(self.channel, outcome="rejected", count=len(batch.records) - applied - heartbeats)
+                continue
+            # A record counts once, however much it says.
+            heard = any(isinstance(one, Signal) for one in said)
+            outcomes["applied" if heard else "heartbeat" if said else "ignored"] += 1
+            for one in said:
+                outgoing += self._sent(one, record_ms=record.timestamp_ms)
+        for outcome, count in outcomes.items():
+            self._metrics.count_records(self.channel, outcome=outcome, count=count)
         return outgoing
+
+    def _sent(self, said: Signal | Heartbeat, *, record_ms: int | None) -> list[Outgoing]:
+        at_ms = _logged_ms(said.at, record_ms=record_ms)
+        if isinstance(said, Heartbeat):
+            return heartbeat_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
+        return [Outgoing(self._signals, conversation_of(said).encode(), _to_json(said), timestamp_ms=at_ms)]
+
+
+def _arrived_ms(record_ms: int | None) -> int | None:
+    """Return when a raw record came in, None where it has no timestamp."""
+    return None if record_ms is None or record_ms < 0 else record_ms
 
 
 def _logged_ms(at_ms: int, *, record_ms: int | None) -> int:
@@ -58,7 +66,8 @@ def _logged_ms(at_ms: int, *, record_ms: int | None) -> int:
 
     So the next step can tell that a clock was wrong: it judges event times by the record (`clamp_to_record`).
     """
-    return at_ms if record_ms is None or record_ms < 0 else min(at_ms, record_ms)
+    arrived_ms = _arrived_ms(record_ms)
+    return at_ms if arrived_ms is None else min(at_ms, arrived_ms)
 
 
 def heartbeat_records(

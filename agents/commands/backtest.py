@@ -47,7 +47,8 @@ def run(registry: Registry, path: str, format_name: str | None = None) -> Iterat
     pipeline = Pipeline(registry, channel=Path(path).name)
     sources: set[str] = set()
     largest_ms = next_number = 0
-    for batch in read_signals(path, format_name):
+    signals = read_signals(path, format_name)
+    for batch in signals:
         arrivals = []
         for number, payload, decoded in batch:
             if isinstance(decoded, Signal):
@@ -61,8 +62,9 @@ def run(registry: Registry, path: str, format_name: str | None = None) -> Iterat
         yield pipeline, pipeline.advance(arrivals, next_offset=next_number)
     ends = [Arrival(next_number, None, b"", Heartbeat(source, at=largest_ms, end=True)) for source in sorted(sources)]
     yield pipeline, pipeline.advance(ends, next_offset=next_number)
-    # The ends are ours, not the log's.
-    pipeline.ledger.read -= len(ends)
+    # The ends are ours, not the log's; lines that say nothing never came to the pipeline.
+    pipeline.ledger.ignored = signals.ignored
+    pipeline.ledger.read += signals.ignored - len(ends)
     pipeline.ledger.heartbeat -= len(ends)
 
 
@@ -170,7 +172,7 @@ def _summarise(ledger: Ledger, told: list[Alert], seconds: float, *, as_json: bo
             f"{alert.at}  {alert.status:<10} {alert.state:<9} severity {alert.severity:>2}  {alert.summary}", err=quiet
         )
     counts = ", ".join(
-        f"{summary[name]:,} {name}" for name in ("applied", "late", "rejected", "duplicate", "heartbeat")
+        f"{summary[name]:,} {name}" for name in ("applied", "late", "rejected", "duplicate", "heartbeat", "ignored")
     )
     click.echo(
         f"{ledger.read:,} records read in {seconds:.1f} s ({summary['records_per_second']:,}/s): {counts}; "

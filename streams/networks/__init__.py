@@ -1,4 +1,4 @@
-"""Formats of input: one file per network, each with one pure function from a payload to a signal or a refusal.
+"""Formats of input: one file per network, each with one pure function from a payload to signals or a refusal.
 
 `refusal` says what was refused and why; `native` reads our own shape, `snap_higgs` a log of Twitter. A new network is
 one such file, one row in `NETWORKS` and one folder of sample payloads in the tests.
@@ -12,13 +12,20 @@ from schemas.signal import Heartbeat, Signal
 from streams.networks import native, snap_higgs
 from streams.networks.refusal import Refusal
 
-Normalize = Callable[[bytes | None], Signal | Heartbeat | Refusal]
+Normalized = tuple[Signal | Heartbeat, ...] | Refusal
+"""What a payload says: its signals in their order, or why it was refused.
+
+No signal at all is what a payload says that is in order and tells of no act: a change of a profile, a count of votes.
+"""
+
+Normalize = Callable[[bytes | None, int | None], Normalized]
 
 
 class NetworkFormat(msgspec.Struct, frozen=True):
     """A format of input: its name, its reader, and whether a line of a log looks like it.
 
-    `normalize` never raises, whatever the bytes; `recognises` is cheap and may be wrong about single lines.
+    `normalize` takes a payload and the instant at which it came in (epoch milliseconds, None where nobody knows) and
+    never raises, whatever the bytes; `recognises` is cheap and may be wrong about single lines.
     """
 
     name: str
@@ -26,7 +33,20 @@ class NetworkFormat(msgspec.Struct, frozen=True):
     recognises: Callable[[bytes], bool]
 
 
-NETWORKS: dict[str, NetworkFormat] = {
-    module.NAME: NetworkFormat(module.NAME, module.normalize, module.recognises) for module in (native, snap_higgs)
-}
+def one_by_one(normalize: Callable[[bytes | None], Signal | Heartbeat | Refusal]) -> Normalize:
+    """Return the reader of a format whose payloads each say one thing and carry their own time."""
+
+    def read(payload: bytes | None, arrived_ms: int | None) -> Normalized:
+        outcome = normalize(payload)
+        return outcome if isinstance(outcome, Refusal) else (outcome,)
+
+    return read
+
+
+_FORMATS = (
+    NetworkFormat(native.NAME, one_by_one(native.normalize), native.recognises),
+    NetworkFormat(snap_higgs.NAME, one_by_one(snap_higgs.normalize), snap_higgs.recognises),
+)
+
+NETWORKS: dict[str, NetworkFormat] = {network.name: network for network in _FORMATS}
 """Every format by its name, in the order in which they are tried on a log that nobody named the format of."""

@@ -1,26 +1,21 @@
 """Read our own wire shape: one JSON object per payload, a signal or a heartbeat (WIRE.md §0)."""
 
-import re
 from typing import Any
 
 import msgspec
 
 from schemas.signal import AT_MS_MAX, AT_MS_MIN, FLAG_TAGS_TRUNCATED, KINDS, Heartbeat, Signal
-from streams.networks.refusal import (
-    SIZE_BYTES_MAX,
-    Refusal,
-    refuse,
-    refuse_empty,
-    refuse_not_utf8,
-    refuse_oversize,
+from streams.networks.payload import (
+    ID_BYTES_MAX,
+    TAGS_MAX,
+    is_overlong,
+    refuse_overlong,
+    refuse_undecodable,
+    refuse_unread,
 )
+from streams.networks.refusal import Refusal, refuse, refuse_empty
 
 NAME = "native"
-DEPTH_MAX = 32
-"""How deep objects and lists may lie in each other, the outermost counted."""
-TAGS_MAX = 50
-ID_BYTES_MAX = 512
-"""Ids become keys of state rows, which have to stay small."""
 FOLLOWERS_MAX = 2**63 - 1
 """What a signed integer of 64 bits holds: more could not be written again."""
 
@@ -31,9 +26,6 @@ _OPS = ("create", "update", "delete", "undo")
 # Written as JSON escapes or not at all: a raw NUL byte is no JSON. (`\\u0000`, a backslash and five letters, also
 # matches; it costs a look and changes nothing.)
 _NUL_ESCAPE = b"\\u0000"
-# A string, closed or not, so that every quote is taken by one match and the time stays linear in the length.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_NOT_A_BRACKET = bytes(sorted(set(range(256)) - set(b"{[]}")))
 
 
 class _Probe(msgspec.Struct):
@@ -64,17 +56,10 @@ def normalize(payload: bytes | None) -> Signal | Heartbeat | Refusal:
     # This runs for every signal of a firehose: the checks below are ordered and written by what they cost.
     if not payload:
         return refuse_empty(NAME)
+    refusal = refuse_unread(payload, format_name=NAME)
+    if refusal is not None:
+        return refusal
     size_bytes = len(payload)
-    if size_bytes > SIZE_BYTES_MAX:
-        return refuse_oversize(NAME, size_bytes)
-    if not payload.isascii():
-        # The decoder skips unknown keys without looking at their bytes.
-        try:
-            payload.decode()
-        except UnicodeDecodeError as error:
-            return refuse_not_utf8(NAME, error)
-    if payload.count(b"{") + payload.count(b"[") > DEPTH_MAX and _is_too_deep(payload):
-        return refuse("too_deep", f"{NAME} payload: expected at most {DEPTH_MAX} levels of nesting, got more")
     try:
         signal = _decode_signal(payload)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -86,8 +71,8 @@ def normalize(payload: bytes | None) -> Signal | Heartbeat | Refusal:
     if size_bytes > ID_BYTES_MAX and size_bytes - len(signal.text or "") > ID_BYTES_MAX:
         # No string is longer than what its payload leaves for it, so most signals need no measuring.
         for name in _IDS:
-            if _is_overlong(getattr(signal, name) or ""):
-                return _overlong(name, getattr(signal, name))
+            if is_overlong(getattr(signal, name) or ""):
+                return refuse_overlong(getattr(signal, name), place=f"$.{name}", format_name=NAME)
     if signal.followers is not None and not 0 <= signal.followers <= FOLLOWERS_MAX:
         return _followers_out_of_range(signal.followers)
     if not AT_MS_MIN <= signal.at <= AT_MS_MAX:
@@ -104,19 +89,6 @@ def recognises(payload: bytes) -> bool:
     return payload.lstrip()[:1] == b"{"
 
 
-def _is_too_deep(payload: bytes) -> bool:
-    """Return whether brackets outside of strings lie deeper in each other than `DEPTH_MAX`."""
-    depth = 0
-    for bracket in _STRING.sub(b"", payload).translate(None, _NOT_A_BRACKET):
-        if bracket in b"{[":
-            depth += 1
-            if depth > DEPTH_MAX:
-                return True
-        else:
-            depth -= 1
-    return False
-
-
 def _has_heartbeat_key(payload: bytes) -> bool:
     try:
         return _probe(payload).heartbeat is not msgspec.UNSET
@@ -130,37 +102,25 @@ def _heartbeat(payload: bytes) -> Heartbeat | Refusal:
     except (msgspec.DecodeError, RecursionError) as error:
         return refuse("malformed", f"{NAME} heartbeat: {error}")
     heartbeat.heartbeat = heartbeat.heartbeat.replace("\0", "")
-    if _is_overlong(heartbeat.heartbeat):
-        return _overlong("heartbeat", heartbeat.heartbeat)
+    if is_overlong(heartbeat.heartbeat):
+        return refuse_overlong(heartbeat.heartbeat, place="$.heartbeat", format_name=NAME)
     if not AT_MS_MIN <= heartbeat.at <= AT_MS_MAX:
         return _out_of_range(heartbeat.at)
     return heartbeat
 
 
 def _undecodable(payload: bytes, error: Exception) -> Heartbeat | Refusal:
-    """Tell apart what is no JSON at all from JSON of another shape."""
-    if isinstance(error, RecursionError):
-        return refuse("too_deep", f"{NAME} payload: expected at most {DEPTH_MAX} levels of nesting, got more")
-    if isinstance(error, msgspec.ValidationError):
-        # The decoder stops at the first wrong type; only a look at the rest tells whether it is JSON.
-        try:
-            msgspec.json.decode(payload)
-        except msgspec.ValidationError:
-            pass  # a number that no Python value holds: JSON all the same
-        except (msgspec.DecodeError, RecursionError) as deeper:
-            error = deeper
-    if not isinstance(error, msgspec.ValidationError):
-        if not payload.strip():
-            return refuse_empty(NAME)
-        return refuse("not_json", f"{NAME} payload: expected one JSON object, {error}")
+    """Tell a heartbeat from what is no signal either, and name the words that a signal may use."""
+    refusal = refuse_undecodable(payload, error, format_name=NAME)
+    if refusal.reason != "malformed":
+        return refusal
     if _has_heartbeat_key(payload):
         return _heartbeat(payload)
-    detail = f"{NAME} payload: {error}"
-    if detail.endswith("`$.kind`"):
-        detail += f", expected one of {', '.join(KINDS)}"
-    elif detail.endswith("`$.op`"):
-        detail += f", expected one of {', '.join(_OPS)}"
-    return refuse("malformed", detail)
+    if refusal.detail.endswith("`$.kind`"):
+        return refuse("malformed", f"{refusal.detail}, expected one of {', '.join(KINDS)}")
+    if refusal.detail.endswith("`$.op`"):
+        return refuse("malformed", f"{refusal.detail}, expected one of {', '.join(_OPS)}")
+    return refusal
 
 
 def _empty_id(signal: Signal) -> Refusal:
@@ -171,15 +131,6 @@ def _empty_id(signal: Signal) -> Refusal:
 def _followers_out_of_range(followers: int) -> Refusal:
     expectation = f"Expected `int` from 0 to {FOLLOWERS_MAX} or `null`, got {followers}"
     return refuse("malformed", f"{NAME} payload: {expectation} - at `$.followers`")
-
-
-def _is_overlong(text: str) -> bool:
-    return len(text) * 4 > ID_BYTES_MAX and len(text.encode()) > ID_BYTES_MAX
-
-
-def _overlong(name: str, text: str) -> Refusal:
-    came = f"{len(text.encode())} bytes"
-    return refuse("malformed", f"{NAME} payload: Expected at most {ID_BYTES_MAX} bytes, got {came} - at `$.{name}`")
 
 
 def _out_of_range(at_ms: int) -> Refusal:

@@ -7,8 +7,8 @@ class Ledger(msgspec.Struct):
     """Records by outcome; `read` is the sum of the others.
 
     `applied` changed or could have changed a topic, `duplicate` had been applied before under the same id, `late` came
-    behind the watermark, `rejected` was refused, `heartbeat` told the progress of a source. `replayed` was read
-    again after a restart and is covered by the checkpoint.
+    behind the watermark, `rejected` was refused, `heartbeat` told the progress of a source, `ignored` was in order and
+    told of no act. `replayed` was read again after a restart and is covered by the checkpoint.
     """
 
     read: int = 0
@@ -17,14 +17,15 @@ class Ledger(msgspec.Struct):
     late: int = 0
     rejected: int = 0
     heartbeat: int = 0
+    ignored: int = 0
     replayed: int = 0
     flagged: int = 0
     on_topic: int = 0
 
     def waiting(self) -> int:
         """Return how many signals are held back until the watermark passes them."""
-        settled = self.applied + self.duplicate + self.late + self.rejected + self.heartbeat + self.replayed
-        return self.read - settled
+        settled = self.applied + self.duplicate + self.late + self.rejected + self.heartbeat
+        return self.read - settled - self.ignored - self.replayed
 
     def add(self, other: "Ledger") -> None:
         """Add the counts of another ledger."""

@@ -24,7 +24,7 @@ from agents.packing import (
 )
 from schemas.attributed import BEGINNING, PACKET_VERSION, AttributedPacket, AttributedSignal, Position, TopicLink
 from schemas.contribution import Contribution
-from streams.networks.native import ID_BYTES_MAX, TAGS_MAX
+from streams.networks.payload import ID_BYTES_MAX, TAGS_MAX
 
 PARTITIONS = 3
 

@@ -9,6 +9,9 @@ from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
 from streams.networks import NETWORKS, NetworkFormat
 from streams.networks.refusal import DETAIL_CHARS_MAX, Refusal, rejection
 
+ARRIVED_MS = 1_781_179_215_000
+"""When the payloads are taken to have come in."""
+
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "networks"
 
 
@@ -20,10 +23,10 @@ def good_payloads(network: NetworkFormat) -> list[bytes]:
 def check_samples_are_accepted_and_recognised(network: NetworkFormat) -> None:
     """Each sample payload becomes a signal or a heartbeat, and at least one of each format's is a signal."""
     payloads = good_payloads(network)
-    outcomes = [network.normalize(payload) for payload in payloads]
+    outcomes = [network.normalize(payload, ARRIVED_MS) for payload in payloads]
 
     assert [outcome for outcome in outcomes if isinstance(outcome, Refusal)] == []
-    assert any(isinstance(outcome, Signal) for outcome in outcomes)
+    assert any(isinstance(one, Signal) for outcome in outcomes if not isinstance(outcome, Refusal) for one in outcome)
     assert all(network.recognises(payload) for payload in payloads)
 
 
@@ -34,14 +37,16 @@ def check_samples_belong_to_one_format(network: NetworkFormat) -> None:
 
 
 def check_any_bytes_have_one_lawful_outcome(network: NetworkFormat, payload: bytes | None) -> None:
-    """Normalising never raises, gives the same twice, and gives a lawful signal, a heartbeat or a refusal."""
-    outcome = network.normalize(payload)
+    """Normalising never raises, gives the same twice, and gives lawful signals and heartbeats or a refusal."""
+    for arrived_ms in (None, ARRIVED_MS):
+        outcome = network.normalize(payload, arrived_ms)
 
-    assert network.normalize(payload) == outcome
-    if isinstance(outcome, Refusal):
-        check_refusal_is_lawful(outcome, payload)
-    else:
-        check_accepted_is_lawful(outcome)
+        assert network.normalize(payload, arrived_ms) == outcome
+        if isinstance(outcome, Refusal):
+            check_refusal_is_lawful(outcome, payload)
+        else:
+            for one in outcome:
+                check_accepted_is_lawful(one)
 
 
 def check_accepted_is_lawful(outcome: Signal | Heartbeat) -> None:
@@ -58,7 +63,7 @@ def check_accepted_is_lawful(outcome: Signal | Heartbeat) -> None:
     assert not any("\0" in string for string in strings if isinstance(string, str))
     encoded = msgspec.json.encode(outcome)
     assert msgspec.json.decode(encoded, type=type(outcome)) == outcome
-    assert NETWORKS["native"].normalize(encoded) == outcome
+    assert NETWORKS["native"].normalize(encoded, None) == (outcome,)
 
 
 def check_refusal_is_lawful(refusal: Refusal, payload: bytes | None) -> None:

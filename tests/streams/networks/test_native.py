@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.rejection import Reason
 from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
-from streams.networks.native import DEPTH_MAX, ID_BYTES_MAX, TAGS_MAX, normalize
+from streams.networks.native import normalize
+from streams.networks.payload import DEPTH_MAX, ID_BYTES_MAX, TAGS_MAX
 from streams.networks.refusal import SIZE_BYTES_MAX, Refusal
 
 REQUIRED: dict[str, Any] = {"id": "t:1", "network": "t", "kind": "post", "at": 1781179212345, "actor": "a"}

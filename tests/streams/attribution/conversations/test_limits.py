@@ -10,7 +10,7 @@ from streams.attribution.conversation import TOPICS_MAX
 from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
 from streams.measures.cascade_shape import NODES_PER_ROW
-from streams.networks.native import ID_BYTES_MAX
+from streams.networks.payload import ID_BYTES_MAX
 
 START_MS = 1_341_388_800_000
 SEVERAL = tuple(f"cern/t{number:02}" for number in range(TOPICS_MAX + 8))
