@@ -17,12 +17,14 @@ COMMANDS: dict[str, str] = {
     "simulate": "Make a log of social life whose truth is known.",
     "evaluate": "Say how right the alerts are, over seasons whose truth is known.",
     "alerts": "Watch alerts as they are raised.",
+    "explain": "Say why an alert was raised, and raise it again from its log.",
     "schema": "Print the wire contract.",
 }
 """Every subcommand `x`, the click command `x` of `agents.commands.x`, with its line in the help of `overgrowth`."""
 
 EXPECTED_ERRORS = frozenset(
     {
+        "agents.backtesting.running.UnreadableFile",
         "agents.broker.BrokerError",
         "agents.health.HealthError",
         "agents.logs.LogError",

@@ -10,7 +10,7 @@ from itertools import chain
 from types import TracebackType
 from typing import Self
 
-from schemas.signal import Heartbeat, Signal
+from streams.backtest import Entry
 from streams.networks import NETWORKS
 from streams.networks.refusal import Refusal
 
@@ -19,9 +19,6 @@ CHUNK_BYTES = 256 * 1024
 LINE_BYTES_MAX = 1024 * 1024
 """What of a line is longer is thrown away: it is refused as oversize anyway, and must not fill the memory."""
 DETECT_LINES = 20
-
-Entry = tuple[int, bytes, Signal | Heartbeat | Refusal]
-"""What a line of a log says: its number from 1 on, its bytes, and one of its signals, a heartbeat or a refusal."""
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"

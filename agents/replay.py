@@ -16,12 +16,13 @@ from aiokafka.errors import InvalidTimestampError, KafkaError
 from aiokafka.partitioner import murmur2
 
 from agents.broker import BrokerError, create_channels, start_producer, unreachable
-from agents.logs import Entry, LogError, SignalLog, read_signals
+from agents.logs import LogError, SignalLog, read_signals
 from agents.replay_timing import Pace, SourceProgress
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named
 from schemas.rejection import Place
 from schemas.signal import Heartbeat, Signal, conversation_of
+from streams.backtest import Entry
 from streams.networks import native
 from streams.networks.refusal import Refusal, rejection
 

@@ -69,10 +69,13 @@ def tail(from_beginning: bool, count_max: int | None, timeout_s: float | None, a
     asyncio.run(watch_in_time())
 
 
-async def new_alerts(settings: Settings, *, from_beginning: bool) -> AsyncGenerator[tuple[bytes, Alert], None]:
-    """Yield alerts, as they were written and as shapes, each id once, for ever; says on stderr when it listens.
+async def new_alerts(
+    settings: Settings, *, from_beginning: bool, to_the_end: bool = False
+) -> AsyncGenerator[tuple[bytes, Alert], None]:
+    """Yield alerts, as they were written and as shapes, each id once; says on stderr when it listens.
 
-    What is no alert is told on stderr and passed over. Raises `BrokerError`.
+    For ever, or up to what the channel holds now. What is no alert is told on stderr and passed over. Raises
+    `BrokerError`.
     """
     channel = await require_channel(settings, ALERTS)
     # No group: whoever watches takes nothing away from anybody and leaves no offsets behind.
@@ -82,11 +85,12 @@ async def new_alerts(settings: Settings, *, from_beginning: bool) -> AsyncGenera
         await consumer.start()
         partitions = [TopicPartition(channel.name, number) for number in range(channel.partitions)]
         consumer.assign(partitions)
-        start = {} if from_beginning else await _ends(consumer, partitions)
+        ends = await _ends(consumer, partitions) if to_the_end or not from_beginning else {}
+        start = {} if from_beginning else ends
         if from_beginning:
             await consumer.seek_to_beginning(*partitions)
-        click.echo(f"watching {channel.name} at {settings.kafka} ...", err=True)
-        while True:
+        click.echo(f"{'reading' if to_the_end else 'watching'} {channel.name} at {settings.kafka} ...", err=True)
+        while not to_the_end or not await _reached(consumer, ends):
             fetched = await consumer.getmany(*partitions, timeout_ms=POLL_MS)
             for tp, records in fetched.items():
                 for record in records:
@@ -113,6 +117,11 @@ async def _ends(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) ->
         await consumer.getmany(*partitions, timeout_ms=POLL_MS)
         ends = {tp: end for tp in partitions if (end := consumer.highwater(tp)) is not None}
     return ends
+
+
+async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    """Return whether every partition has been read up to its end."""
+    return all([await consumer.position(tp) >= end for tp, end in ends.items()])
 
 
 def _decoded(record: Any) -> Alert | None:

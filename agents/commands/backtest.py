@@ -1,80 +1,36 @@
 """`overgrowth backtest`: the whole computation over a log in one process, without a broker."""
 
 import json
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO, Any
 
 import click
 import msgspec
 
+from agents.backtesting import Job, load_registry, read_overrides, run
+from agents.commands.backtest_variants import show_comparison, show_sweep
+from agents.commands.options import json_option
 from agents.garbage import collect_rarely
-from agents.logs import read_signals
+from agents.outputs import STDOUT, written
 from schemas.alert import Alert
-from schemas.signal import Heartbeat, Signal
-from streams.attribution.matcher import Registry
-from streams.attribution.seeds_file import parse_seeds, topic_records
-from streams.lifecycle.rules import parse_rules
-from streams.steps.attribute import Arrival
 from streams.steps.ledger import Ledger
-from streams.steps.pipeline import Outcome, Pipeline
+from streams.steps.pipeline import Outcome
 
 PROGRESS_EVERY_S = 3.0
+WORKERS_MAX = 64
 
 _to_json = msgspec.json.Encoder().encode
-
-
-def load_registry(seeds_path: str, rules_path: str | None = None) -> Registry:
-    """Return the registry of a seeds file, in force from the beginning, with a rules file going before its rules."""
-    seeds = parse_seeds(_read_text(seeds_path), where=seeds_path)
-    overrides = parse_rules(_read_text(rules_path), where=rules_path) if rules_path else None
-    return Registry(topic_records(seeds, effective_from_ms=0), overrides=overrides)
-
-
-def _read_text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise click.ClickException(f"{path}: expected a readable text file, got: {reason}; check the path") from None
-
-
-def run(registry: Registry, path: str, format_name: str | None = None) -> Iterator[tuple[Pipeline, Outcome]]:
-    """Yield the outcome of each batch of a log; the last one ends every source, so that everything is released."""
-    pipeline = Pipeline(registry, channel=Path(path).name)
-    sources: set[str] = set()
-    largest_ms = next_number = 0
-    signals = read_signals(path, format_name)
-    for batch in signals:
-        arrivals = []
-        for number, payload, decoded in batch:
-            if isinstance(decoded, Signal):
-                sources.add(decoded.source)
-                largest_ms = max(largest_ms, decoded.at)
-            elif isinstance(decoded, Heartbeat):
-                sources.add(decoded.heartbeat)
-                largest_ms = max(largest_ms, decoded.at)
-            arrivals.append(Arrival(number, None, payload, decoded))
-            next_number = number + 1
-        yield pipeline, pipeline.advance(arrivals, next_offset=next_number)
-    ends = [Arrival(next_number, None, b"", Heartbeat(source, at=largest_ms, end=True)) for source in sorted(sources)]
-    yield pipeline, pipeline.advance(ends, next_offset=next_number)
-    # The ends are ours, not the log's; lines that say nothing never came to the pipeline.
-    pipeline.ledger.ignored = signals.ignored
-    pipeline.ledger.read += signals.ignored - len(ends)
-    pipeline.ledger.heartbeat -= len(ends)
 
 
 class _Outputs:
     """The files that the results go to, one JSON value a line."""
 
     def __init__(self, stack: ExitStack, *, alerts: str | None, vitals: str | None, cascades: str | None) -> None:
-        self._alerts = _opened(stack, alerts)
-        self._cascades = _opened(stack, cascades)
-        self._vitals = _opened(stack, vitals)
+        def opened(path: str | None) -> IO[bytes] | None:
+            return None if path is None else stack.enter_context(written(path))
+
+        self._alerts, self._vitals, self._cascades = opened(alerts), opened(vitals), opened(cascades)
 
     def write(self, outcome: Outcome) -> None:
         if self._alerts is not None:
@@ -88,17 +44,6 @@ class _Outputs:
                 self._cascades.write(_to_json(cascade) + b"\n")
 
 
-def _opened(stack: ExitStack, path: str | None) -> IO[bytes] | None:
-    if path is None:
-        return None
-    if path == "-":
-        return sys.stdout.buffer
-    try:
-        return stack.enter_context(open(path, "wb"))
-    except OSError as error:
-        raise click.ClickException(f"{path}: expected a file to write, got: {error.strerror}") from None
-
-
 @click.command()
 @click.argument("log")
 @click.option("--seeds", "seeds_path", required=True, help="Seeds file: brands, topics, what marks them.")
@@ -107,38 +52,80 @@ def _opened(stack: ExitStack, path: str | None) -> IO[bytes] | None:
 @click.option("--alerts", "alerts_path", default=None, help="Write alerts there, one JSON value a line (- for stdout).")
 @click.option("--vitals", "vitals_path", default=None, help="Write vitals there, one JSON value a line.")
 @click.option("--cascades", "cascades_path", default=None, help="Write the virality of cascades there, likewise.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--against", metavar="RULES", default=None, help="Say what differs with the rules of this other file.")
+@click.option("--sweep", metavar="RULE=A..B/STEP", default=None, help="Count what is raised with each value of a rule.")
+@click.option("--truth", metavar="FILE", default=None, help="True states as simulate writes them, to judge by.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, WORKERS_MAX),
+    default=2,
+    show_default=True,
+    help="Processes for --against and --sweep.",
+)
+@json_option
 def backtest(
     log: str,
     seeds_path: str,
     format_name: str | None,
     rules_path: str | None,
-    alerts_path: str | None,
-    vitals_path: str | None,
-    cascades_path: str | None,
+    against: str | None,
+    sweep: str | None,
+    truth: str | None,
+    workers: int,
     as_json: bool,
+    **outputs: str | None,
 ) -> None:
     """Run a LOG through the whole computation and say which alerts it raises.
 
     \b
     Example:
       overgrowth backtest week.ndjson.gz --seeds seeds.yaml --alerts alerts.ndjson
+      overgrowth backtest week.ndjson.gz --seeds seeds.yaml --against stricter.yaml
+      overgrowth backtest season.ndjson --seeds seeds.yaml --sweep outgrown.ratio_enter=1.5..4/0.5 --truth truth.ndjson
     """
+    job = Job(log, seeds_path, format_name, read_overrides(rules_path))
+    _refuse_what_does_not_go_together(against=against, sweep=sweep, truth=truth, outputs=outputs)
+    if against is not None:
+        show_comparison(job, against, workers=workers, as_json=as_json)
+    elif sweep is not None:
+        show_sweep(job, sweep, truth, workers=workers, as_json=as_json)
+    else:
+        _run_once(job, outputs, as_json=as_json)
+
+
+def _refuse_what_does_not_go_together(
+    *, against: str | None, sweep: str | None, truth: str | None, outputs: dict[str, str | None]
+) -> None:
+    """Raise UsageError where flags contradict each other, before anything is read."""
+    if against is not None and sweep is not None:
+        raise click.UsageError("expected one of --against and --sweep, got both; run it twice")
+    if truth is not None and sweep is None:
+        raise click.UsageError("expected --sweep with --truth, got --truth alone; name the rule to sweep")
+    paths = [path for path in outputs.values() if path is not None]
+    if paths and (against is not None or sweep is not None):
+        raise click.UsageError("expected no files to write with --against or --sweep; run each set of rules by itself")
+    if len(set(paths)) < len(paths):
+        raise click.UsageError(f"expected a file of its own for each output, got {paths[0]} twice; name another")
+
+
+def _run_once(job: Job, paths: dict[str, str | None], *, as_json: bool) -> None:
     collect_rarely()
-    registry = load_registry(seeds_path, rules_path)
+    registry = load_registry(job.seeds, job.overrides)
     begun_s = time.monotonic()
     told: list[Alert] = []
     ledger = Ledger()
     with ExitStack() as stack:
-        outputs = _Outputs(stack, alerts=alerts_path, vitals=vitals_path, cascades=cascades_path)
-        progress = _Progress(log, begun_s)
-        for pipeline, outcome in run(registry, log, format_name):
+        outputs = _Outputs(
+            stack, alerts=paths["alerts_path"], vitals=paths["vitals_path"], cascades=paths["cascades_path"]
+        )
+        progress = _Progress(job.log, begun_s)
+        for pipeline, outcome in run(registry, job.log, job.format):
             outputs.write(outcome)
             told.extend(alert for _, alert in outcome.alerts)
             ledger = pipeline.ledger
             progress.show(ledger)
     seconds = time.monotonic() - begun_s
-    _summarise(ledger, told, seconds, as_json=as_json, quiet="-" in (alerts_path, vitals_path, cascades_path))
+    _summarise(ledger, told, seconds, as_json=as_json, quiet=STDOUT in paths.values())
 
 
 class _Progress:

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,18 +11,18 @@ import click
 import msgspec
 from rich.console import Console
 
-from agents.commands.options import json_option
+from agents.backtesting import read_overrides
+from agents.commands.options import json_option, swept
 from agents.commands.simulate import settings_of
 from agents.evaluation.figures import Evaluation, Run, evaluation_of
 from agents.evaluation.report import show
 from agents.evaluation.running import Job, Scalar, registry_of, rules_of, run_all
 from agents.evaluation.scoring import GROWING, STATES
 from agents.seasons import load_season, shipped_seasons
-from streams.lifecycle.rules import parse_rules, rules_hash
+from streams.lifecycle.rules import rules_hash
 
 PROGRESS_EVERY_S = 3.0
 WORKERS_MAX = 64
-SWEEP_MAX = 100
 
 
 class Variant(NamedTuple):
@@ -32,26 +31,6 @@ class Variant(NamedTuple):
     season: str
     settings: dict[str, Scalar]
     label: str
-
-
-def swept(text: str) -> tuple[str, tuple[float, ...]]:
-    """Return the name and the values of a sweep `name=from..to/step`, both ends included; raises UsageError.
-
-    >>> swept("drift=0.1..0.3/0.1")
-    ('drift', (0.1, 0.2, 0.3))
-    """
-    name, _, span = text.partition("=")
-    ends, _, stride = span.partition("/")
-    low_text, _, high_text = ends.partition("..")
-    try:
-        low, high, step = Decimal(low_text), Decimal(high_text), Decimal(stride)
-        count = int((high - low) / step) + 1
-    except (InvalidOperation, ArithmeticError, ValueError, OverflowError):
-        count = 0
-    if not name or not 1 <= count <= SWEEP_MAX:
-        expected = f"expected NAME=FROM..TO/STEP with 1 to {SWEEP_MAX} values for --sweep"
-        raise click.UsageError(f"{expected}, got {text!r}; write, for example, drift=0.1..0.9/0.1")
-    return name, tuple(float(low + step * number) for number in range(count))
 
 
 def variants(names: Sequence[str], settings: dict[str, Scalar], sweep: str | None) -> Iterator[Variant]:
@@ -67,18 +46,6 @@ def variants(names: Sequence[str], settings: dict[str, Scalar], sweep: str | Non
                 yield Variant(season, settings, " ".join(words))
             else:
                 yield Variant(season, {**settings, name: value}, " ".join((*words, f"{name}={value:g}")))
-
-
-def load_overrides(path: str | None) -> dict[str, Any]:
-    """Return what a rules file says; raises ClickException where it cannot be read, RulesError where it is wrong."""
-    if path is None:
-        return {}
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        got = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise click.ClickException(f"{path}: expected a readable rules file, got: {got}; check the path") from None
-    return parse_rules(text, where=path)
 
 
 @click.command()
@@ -120,7 +87,7 @@ def evaluate(
       overgrowth evaluate --seasons 20
       overgrowth evaluate --seasons 10 --season escape --sweep drift=0.1..0.9/0.1 --json
     """
-    overrides = load_overrides(rules_path)
+    overrides = read_overrides(rules_path)
     chosen = tuple(variants(tuple(dict.fromkeys(names)) or shipped_seasons(), settings_of(pairs), sweep))
     rules = {one.label: _rules_hash(one, overrides) for one in chosen}
     seeds = list(range(first, first + per_season))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +11,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEGINNING = "beginning"
 BEGINNING_MS = 0
 """What is in force from the beginning is in force from here on: no signal is older (`schemas.signal.AT_MS_MIN`)."""
+
+SWEEP_MAX = 100
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -72,3 +75,23 @@ def said_instant(at_ms: int) -> str:
     except OverflowError:
         # No calendar of ours reaches there, but a record of others may.
         return f"{at_ms} ms"
+
+
+def swept(text: str) -> tuple[str, tuple[float, ...]]:
+    """Return the name and the values of a sweep `name=from..to/step`, both ends included; raises UsageError.
+
+    >>> swept("drift=0.1..0.3/0.1")
+    ('drift', (0.1, 0.2, 0.3))
+    """
+    name, _, span = text.partition("=")
+    ends, _, stride = span.partition("/")
+    low_text, _, high_text = ends.partition("..")
+    try:
+        low, high, step = Decimal(low_text), Decimal(high_text), Decimal(stride)
+        count = int((high - low) / step) + 1
+    except (InvalidOperation, ArithmeticError, ValueError, OverflowError):
+        count = 0
+    if not name or not 1 <= count <= SWEEP_MAX:
+        expected = f"expected NAME=FROM..TO/STEP with 1 to {SWEEP_MAX} values for --sweep"
+        raise click.UsageError(f"{expected}, got {text!r}; write, for example, drift=0.1..0.9/0.1")
+    return name, tuple(float(low + step * number) for number in range(count))

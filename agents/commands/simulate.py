@@ -1,14 +1,10 @@
 """`overgrowth simulate`: make a log of social life whose truth is known."""
 
-import gzip
-import io
 import json
-import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -16,6 +12,7 @@ import click
 import msgspec
 
 from agents.commands.options import json_option, said_instant
+from agents.outputs import STDOUT, written
 from agents.seasons import (
     DEFAULT_SEASON,
     Planted,
@@ -30,44 +27,10 @@ from agents.seasons import (
 )
 from schemas.signal import Signal
 
-STDOUT = "-"
 PROGRESS_EVERY_S = 3.0
 PROGRESS_EVERY_SIGNALS = 5_000
 
 _to_json = msgspec.json.Encoder().encode
-
-
-@contextmanager
-def written(path: str) -> Iterator[IO[bytes]]:
-    """Give a file to write that appears under its name only when it is whole; gzipped where the name ends in .gz.
-
-    `-` is standard output. Raises ClickException where nothing can be written.
-    """
-    if path == STDOUT:
-        yield sys.stdout.buffer
-        return
-    # What is no ordinary file (a pipe, a device) cannot be replaced, only written to.
-    is_ordinary = not os.path.exists(path) or os.path.isfile(path)
-    draft = f"{path}.part" if is_ordinary else path
-    try:
-        with open(draft, "wb") as file:
-            if path.endswith(".gz"):
-                # No name and no time of day in it: the same season gives the same bytes.
-                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-                    buffered = io.BufferedWriter(packed)
-                    yield buffered
-                    buffered.flush()
-            else:
-                yield file
-        if is_ordinary:
-            os.replace(draft, path)
-    except OSError as error:
-        got = error.strerror or str(error)
-        raise click.ClickException(f"{path}: expected a file that can be written, got: {got}; check the path") from None
-    finally:
-        if is_ordinary:
-            with suppress(OSError):
-                os.unlink(draft)
 
 
 class Grown(NamedTuple):

@@ -1,28 +1,22 @@
 """Grow seasons and run each through the three steps in this process, or several at a time in others."""
 
-import multiprocessing
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from itertools import islice
 from typing import Any, NamedTuple
 
 from agents.evaluation.figures import Run
 from agents.evaluation.scoring import score, timings_of
 from agents.garbage import collect_rarely
+from agents.parallel import in_processes
 from agents.seasons import Planted, Season, TruthKeeper, TruthState, deliver, grow_planted, load_season
 from agents.seasons.truth import NONE
 from schemas.alert import Alert
 from schemas.rules import Rules
-from schemas.signal import Heartbeat, Signal
+from schemas.signal import Signal
 from streams.attribution.matcher import Registry
 from streams.attribution.seeds_file import topic_records
+from streams.backtest import Entry, advance, entries
 from streams.lifecycle.rules import scaled
-from streams.steps.attribute import Arrival
-from streams.steps.pipeline import Pipeline
-
-BATCH_LINES = 1_000
 
 Scalar = str | int | float | bool
 
@@ -64,22 +58,19 @@ def live(season: Season, seed: int, registry: Registry) -> Lived:
             keeper.observe(planted)
             yield planted
 
-    pipeline = Pipeline(registry, channel=season.name)
-    lines, sources = iter(deliver(season, observed())), dict[str, None]()
+    lines = entries(deliver(season, observed()))
     alerts: list[Alert] = []
-    counts: Counter[bool] = Counter()
-    number = latest_ms = 0
-    while batch := list(islice(lines, BATCH_LINES)):
-        for line in batch:
-            counts[isinstance(line, Signal)] += 1
-            sources[line.source if isinstance(line, Signal) else line.heartbeat] = None
-            latest_ms = max(latest_ms, line.at)
-        arrivals = [Arrival(number + at, None, b"", line) for at, line in enumerate(batch)]
-        number += len(batch)
-        alerts += (alert for _, alert in pipeline.advance(arrivals, next_offset=number).alerts)
-    ends = [Arrival(number, None, b"", Heartbeat(source, at=latest_ms, end=True)) for source in sorted(sources)]
-    alerts += (alert for _, alert in pipeline.advance(ends, next_offset=number).alerts)
-    return Lived(keeper.states, alerts, counts[True])
+    signals = 0
+
+    def counted() -> Iterator[list[Entry]]:
+        nonlocal signals
+        for batch in lines:
+            signals += sum(isinstance(said, Signal) for _, _, said in batch)
+            yield batch
+
+    for _, outcome in advance(registry, counted(), name=season.name):
+        alerts += (alert for _, alert in outcome.alerts)
+    return Lived(keeper.states, alerts, signals)
 
 
 def kind_of(truth: Sequence[TruthState]) -> str:
@@ -115,20 +106,5 @@ def run(job: Job) -> Run:
 
 
 def run_all(jobs: Sequence[Job], *, workers: int) -> Iterator[tuple[int, Run]]:
-    """Yield each run with the number of its job as it ends, `workers` at a time, in processes of their own.
-
-    One worker is this process. Jobs that have not begun are given up where the caller stops.
-    """
-    if workers == 1 or len(jobs) == 1:
-        for number, job in enumerate(jobs):
-            yield number, run(job)
-        return
-    # Not forked: what another thread of this process holds would stay held in the child.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max_workers=min(workers, len(jobs)), mp_context=context)
-    try:
-        begun: dict[Future[Run], int] = {pool.submit(run, job): number for number, job in enumerate(jobs)}
-        for future in as_completed(begun):
-            yield begun[future], future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    """Yield each run with the number of its job as it ends, `workers` at a time, in processes of their own."""
+    return in_processes(run, jobs, workers=workers)

@@ -5,12 +5,12 @@ A pure function of both (`score`); all times are epoch milliseconds of event tim
 
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from agents.seasons.truth import NONE, TruthState
 from schemas.alert import Alert
 from schemas.rules import HOUR_MS, Rules
+from streams.eventtime.instants import instant_ms
 
 EARLY_MS = 6 * HOUR_MS
 """An alert that comes earlier than so long before its state is true has not foreseen it: it is false."""
@@ -30,8 +30,6 @@ IMPLIED_BY: dict[str, tuple[str, ...]] = {
     "outgrown": ("escaped", "returning"),
 }
 """States during which another one is neither asked for nor wrong: who has escaped has outgrown the brand as well."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Timing(NamedTuple):
@@ -88,15 +86,6 @@ class Score(NamedTuple):
     false: tuple[Told, ...] = ()
     repeats: tuple[Told, ...] = ()
     tolerated: tuple[Told, ...] = ()
-
-
-def instant_ms(text: str) -> int:
-    """Return the epoch milliseconds of an instant as alerts write it.
-
-    >>> instant_ms("2012-07-04T08:12:00.007Z")
-    1341389520007
-    """
-    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def timings_of(rules: Rules) -> dict[str, Timing]:

@@ -8,7 +8,7 @@ from time import process_time
 
 import msgspec
 
-from agents.commands.backtest import run
+from agents.backtesting import run
 from agents.seasons import deliver, grow_planted, load_season
 from schemas.signal import Signal
 from streams.attribution.matcher import Registry

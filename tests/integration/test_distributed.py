@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from agents.commands.backtest import run
+from agents.backtesting import run
 from agents.seasons import grow, load_season
 from agents.stack.scoped import KafkaKind
 from schemas.channels import ALERTS, CASCADES, VITALS

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from agents.commands.backtest import load_registry, run
+from agents.backtesting import load_registry, run
 from agents.garbage import collect_rarely
 from schemas.cascade import CascadeVitals
 from schemas.vitals import Vitals, WindowVitals

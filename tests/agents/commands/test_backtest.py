@@ -100,7 +100,7 @@ def test_a_rules_file_goes_before_the_seeds_file(log: str, seeds: str, tmp_path:
         ([".", "--format", "native"], "expected a log file, got a directory"),
         (["LOG", "--format", "morse"], "expected one of the formats native, snap-higgs"),
         (["LOG", "--rules", "nowhere.yaml"], "nowhere.yaml: expected a readable text file"),
-        (["LOG", "--alerts", "/nowhere/a.ndjson"], "/nowhere/a.ndjson: expected a file to write"),
+        (["LOG", "--alerts", "/nowhere/a.ndjson"], "/nowhere/a.ndjson: expected a file that can be written"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], said: str, log: str, seeds: str) -> None:

@@ -9,8 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from agents.backtesting.running import UnreadableFile
 from agents.commands import evaluate as command
-from agents.commands.evaluate import evaluate, swept, variants
+from agents.commands.evaluate import evaluate, variants
+from agents.commands.options import swept
 from agents.evaluation.figures import Run
 from agents.evaluation.running import Job
 from agents.seasons import SeasonError, shipped_seasons
@@ -142,7 +144,7 @@ def test_wrong_rules_are_refused(tmp_path: Path) -> None:
     missing = run("--rules", tmp_path / "none.yaml")
 
     assert (missing.exit_code, missing.stdout) == (1, "")
-    assert "expected a readable rules file, got: No such file or directory; check the path" in missing.stderr
+    assert isinstance(missing.exception, UnreadableFile)
     assert isinstance(run("--rules", rules).exception, RulesError)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents.commands.backtest import run as backtest
+from agents.backtesting import run as backtest
 from agents.evaluation.running import Job, kind_of, live, registry_of, rules_of, run, run_all
 from agents.seasons import TruthKeeper, TruthState, deliver, grow_planted
 from schemas.signal import Signal

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from agents.evaluation.scoring import EARLY_MS, Score, Span, Timing, instant_ms, score, timings_of
+from agents.evaluation.scoring import EARLY_MS, Score, Span, Timing, score, timings_of
 from agents.seasons import TruthState
 from schemas.alert import Alert, Evidence, Status
 from schemas.alert import Span as Evidenced
 from schemas.rules import HOUR_MS, MINUTE_MS, OutgrownRules, Rules
+from streams.eventtime.instants import instant_ms
 from streams.lifecycle.alerts import rfc3339
 from streams.lifecycle.rules import scaled
 
