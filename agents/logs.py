@@ -1,31 +1,27 @@
-"""Read logs as they stream: lines of a plain or gzipped file or of standard input, and the signals they stand for."""
+"""Read logs as they stream: lines of a file, packed or not, or of standard input, and the signals they stand for."""
 
 import io
 import os
 import stat
 import sys
-import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from types import TracebackType
 from typing import Self
 
+from agents.unpacking import CHUNK_BYTES, CutOff, Damaged, unpacker_of
 from streams.backtest import Entry
 from streams.networks import NETWORKS
 from streams.networks.refusal import Refusal
 
 STDIN = "-"
-CHUNK_BYTES = 256 * 1024
 LINE_BYTES_MAX = 1024 * 1024
 """What of a line is longer is thrown away: it is refused as oversize anyway, and must not fill the memory."""
 DETECT_LINES = 20
 
 _UTF8_BOM = b"\xef\xbb\xbf"
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_WBITS = 31
 # Compressed in a way that is not read here: what its first bytes are, and what unpacks it.
 _OTHER_MAGICS = {
-    b"\x28\xb5\x2f\xfd": "zstd -dc",
     b"BZh": "bzip2 -dc",
     b"\xfd7zXZ\x00": "xz -dc",
     b"PK\x03\x04": "unzip -p",
@@ -40,7 +36,7 @@ class OpenLog:
     """A log being read: an iterator of (number from 1 on, line without its line end), once through.
 
     `bytes_read` of `bytes_total` (None where that is not known) tell how far it has come, in bytes of the file, which
-    for a gzipped one are the compressed bytes. Reading to the end closes it, and so does leaving a `with` block.
+    for a packed one are the compressed bytes. Reading to the end closes it, and so does leaving a `with` block.
     """
 
     def __init__(self, path: str, read: Callable[[int], bytes], close: Callable[[], None], *, bytes_total: int | None):
@@ -99,40 +95,35 @@ class OpenLog:
         for magic, unpack in _OTHER_MAGICS.items():
             if start.startswith(magic):
                 came = f"got what `{unpack}` unpacks"
-                raise LogError(f"{self.path}: expected plain or gzipped lines, {came}; pipe it: {unpack} FILE | ... -")
-        if start.startswith(_GZIP_MAGIC):
-            return self._gunzipped(chain([start], chunks))
-        return chain([start], chunks)
+                raise LogError(
+                    f"{self.path}: expected plain lines, gzip or zstd, {came}; pipe it: {unpack} FILE | ... -"
+                )
+        chunks = chain([start], chunks)
+        packing = unpacker_of(start)
+        return chunks if packing is None else self._read_packed(*packing, chunks)
 
-    def _gunzipped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        unpacker = None
+    def _read_packed(
+        self, name: str, unpack: Callable[[Iterator[bytes]], Iterator[bytes]], chunks: Iterator[bytes]
+    ) -> Iterator[bytes]:
         try:
-            for packed in chunks:
-                while packed:
-                    if unpacker is None:
-                        # Between members, padding with zeros is allowed; anything else starts the next one.
-                        packed = packed.lstrip(b"\0")
-                        if not packed:
-                            break
-                        unpacker = zlib.decompressobj(_GZIP_WBITS)
-                    packed, ended = yield from _unpack(unpacker, packed)
-                    if ended:
-                        unpacker = None
-        except zlib.error as error:
+            yield from unpack(chunks)
+        except Damaged as error:
             came = f"got damaged data ({error})"
             raise LogError(
-                f"{self.path}: expected gzip, {came} at or before {self._place()}; fetch it again"
+                f"{self.path}: expected {name}, {came} at or before {self._place()}; fetch it again"
             ) from error
-        if unpacker is not None:
+        except CutOff as error:
             came = "got the end of the log"
-            raise LogError(f"{self.path}: expected the rest of gzipped data, {came} at {self._place()}; fetch it again")
+            raise LogError(
+                f"{self.path}: expected the rest of {name} data, {came} at {self._place()}; fetch it again"
+            ) from error
 
     def _place(self) -> str:
         return f"byte {self.bytes_read}, line {self.lines_read}"
 
 
 def open_log(path: str) -> OpenLog:
-    """Open a log: a file, gzipped or not (told by its first bytes, not by its name), or `-` for standard input.
+    """Open a log: a file, plain, gzip or zstd (told by its first bytes, not by its name), or `-` for standard input.
 
     Raises `LogError` here where there is nothing to read, and while it is read where it breaks off.
     """
@@ -214,22 +205,6 @@ def read_signals(path: str, format_name: str | None = None) -> SignalLog:
     if format_name is not None and format_name not in NETWORKS:
         raise LogError(f"{path}: expected one of the formats {', '.join(NETWORKS)}, got {format_name!r}")
     return SignalLog(open_log(path), format_name)
-
-
-def _unpack(unpacker: "zlib._Decompress", packed: bytes) -> Generator[bytes, None, tuple[bytes, bool]]:
-    """Yield what `packed` unpacks to, bounded so that a small file cannot fill the memory at once.
-
-    Returns the bytes behind the end of the gzip member, and whether that end was reached.
-    """
-    while True:
-        plain = unpacker.decompress(packed, CHUNK_BYTES)
-        yield plain
-        if unpacker.eof:
-            return unpacker.unused_data, True
-        packed = unpacker.unconsumed_tail
-        # A full answer may leave more inside, even where nothing of the input is left.
-        if not packed and len(plain) < CHUNK_BYTES:
-            return b"", False
 
 
 def _split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:

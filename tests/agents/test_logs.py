@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from agents import logs
 from agents.logs import LogError, detect_format, open_log, read_signals
+from agents.unpacking import CHUNK_BYTES
 from schemas.signal import Heartbeat, Signal
 from streams.networks.refusal import Refusal
 
@@ -88,7 +89,7 @@ def test_gzip_members_one_after_another_are_one_log(tmp_path: Path) -> None:
     assert lines_of(path) == [(1, b"a"), (2, b"bc")]
 
 
-@pytest.mark.parametrize("size_bytes", [logs.CHUNK_BYTES - 1, logs.CHUNK_BYTES, 3 * logs.CHUNK_BYTES, 5_000_000])
+@pytest.mark.parametrize("size_bytes", [CHUNK_BYTES - 1, CHUNK_BYTES, 3 * CHUNK_BYTES, 5_000_000])
 def test_what_unpacks_to_far_more_than_it_is_comes_out_whole(tmp_path: Path, size_bytes: int) -> None:
     """The unpacker hands out bounded pieces, and must have handed out all of them before the end is judged."""
     path = tmp_path / "log.gz"
@@ -111,7 +112,7 @@ def test_a_truncated_gzip_log_gives_its_whole_lines_and_then_an_error(tmp_path: 
     assert got == [(number + 1, b"%d" % number) for number in range(len(got))]
     size = path.stat().st_size
     assert str(caught.value) == (
-        f"{path}: expected the rest of gzipped data, got the end of the log at byte {size}, line {len(got)}; "
+        f"{path}: expected the rest of gzip data, got the end of the log at byte {size}, line {len(got)}; "
         "fetch it again"
     )
 
@@ -156,11 +157,11 @@ def test_what_is_no_file_is_told_apart(tmp_path: Path) -> None:
 
 def test_other_compressions_say_how_to_unpack_them(tmp_path: Path) -> None:
     """They would otherwise be taken for lines of rubbish."""
-    path = tmp_path / "log.zst"
-    path.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 100)
+    path = tmp_path / "log.bz2"
+    path.write_bytes(b"BZh9" + b"x" * 100)
 
     assert failure_of(path) == (
-        f"{path}: expected plain or gzipped lines, got what `zstd -dc` unpacks; pipe it: zstd -dc FILE | ... -"
+        f"{path}: expected plain lines, gzip or zstd, got what `bzip2 -dc` unpacks; pipe it: bzip2 -dc FILE | ... -"
     )
 
 
@@ -172,7 +173,7 @@ def test_an_endless_line_is_cut_and_the_next_one_is_whole(tmp_path: Path) -> Non
     (first, long_line), second = lines_of(path)
 
     assert first == 1
-    assert logs.LINE_BYTES_MAX <= len(long_line) <= logs.LINE_BYTES_MAX + 2 * logs.CHUNK_BYTES
+    assert logs.LINE_BYTES_MAX <= len(long_line) <= logs.LINE_BYTES_MAX + 2 * CHUNK_BYTES
     assert second == (2, b"b")
 
 

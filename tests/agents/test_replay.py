@@ -270,7 +270,7 @@ def test_a_log_that_breaks_off_is_sent_up_to_there_and_not_ended(settings: Setti
     packed = gzip.compress(b"\n".join(lines))
     path.write_bytes(packed[: len(packed) // 2])
 
-    with pytest.raises(LogError, match="expected the rest of gzipped data"):
+    with pytest.raises(LogError, match="expected the rest of gzip data"):
         asyncio.run(replay(settings, str(path)))
 
     records = read_channel(settings)
