@@ -10,7 +10,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_WBITS = 31
 _ZSTD_PIECE_BYTES = 4 * 1024
-"""What is unpacked at once: the unpacker has no bound of its own, but no more than some tens of megabytes come of it."""
+"""What is unpacked at once: there is no other bound, but no more than some tens of megabytes come of it."""
 
 
 class Damaged(Exception):
