@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -12,8 +13,11 @@ from agents.backtesting import Job, load_registry, read_overrides, run
 from agents.commands.backtest_variants import show_comparison, show_sweep
 from agents.commands.options import json_option
 from agents.garbage import collect_rarely
+from agents.logs import STDIN, read_signals
 from agents.outputs import STDOUT, written
+from agents.reporting import Story, plant, render
 from schemas.alert import Alert
+from streams.attribution.matcher import Registry
 from streams.steps.ledger import Ledger
 from streams.steps.pipeline import Outcome
 
@@ -52,6 +56,7 @@ class _Outputs:
 @click.option("--alerts", "alerts_path", default=None, help="Write alerts there, one JSON value a line (- for stdout).")
 @click.option("--vitals", "vitals_path", default=None, help="Write vitals there, one JSON value a line.")
 @click.option("--cascades", "cascades_path", default=None, help="Write the virality of cascades there, likewise.")
+@click.option("--report", "report_path", metavar="HTML", default=None, help="Write a report to look at there.")
 @click.option("--against", metavar="RULES", default=None, help="Say what differs with the rules of this other file.")
 @click.option("--sweep", metavar="RULE=A..B/STEP", default=None, help="Count what is raised with each value of a rule.")
 @click.option("--truth", metavar="FILE", default=None, help="True states as simulate writes them, to judge by.")
@@ -80,6 +85,7 @@ def backtest(
     \b
     Example:
       overgrowth backtest week.ndjson.gz --seeds seeds.yaml --alerts alerts.ndjson
+      overgrowth backtest week.ndjson.gz --seeds seeds.yaml --report week.html
       overgrowth backtest week.ndjson.gz --seeds seeds.yaml --against stricter.yaml
       overgrowth backtest season.ndjson --seeds seeds.yaml --sweep outgrown.ratio_enter=1.5..4/0.5 --truth truth.ndjson
     """
@@ -114,18 +120,32 @@ def _run_once(job: Job, paths: dict[str, str | None], *, as_json: bool) -> None:
     begun_s = time.monotonic()
     told: list[Alert] = []
     ledger = Ledger()
+    story = Story()
     with ExitStack() as stack:
         outputs = _Outputs(
             stack, alerts=paths["alerts_path"], vitals=paths["vitals_path"], cascades=paths["cascades_path"]
         )
+        report = None if paths["report_path"] is None else stack.enter_context(written(paths["report_path"]))
         progress = _Progress(job.log, begun_s)
         for pipeline, outcome in run(registry, job.log, job.format):
             outputs.write(outcome)
+            if report is not None:
+                story.hear(outcome)
             told.extend(alert for _, alert in outcome.alerts)
             ledger = pipeline.ledger
             progress.show(ledger)
+        if report is not None:
+            report.write(_report(job, registry, story, ledger).encode())
     seconds = time.monotonic() - begun_s
     _summarise(ledger, told, seconds, as_json=as_json, quiet=STDOUT in paths.values())
+
+
+def _report(job: Job, registry: Registry, story: Story, ledger: Ledger) -> str:
+    """Return the report; the largest cascades are read from the log again, which standard input does not allow."""
+    rules = {name: registry.rules(name, topic.states[0][0]) for name, topic in story.topics.items() if topic.states}
+    roots = {cascade.root for topic in story.topics.values() for cascade in topic.largest()}
+    trees = {} if job.log == STDIN else plant(read_signals(job.log, job.format), roots)
+    return render(story, log=Path(job.log).name, ledger=ledger, rules=rules, trees=trees)
 
 
 class _Progress:

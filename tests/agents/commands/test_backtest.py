@@ -124,3 +124,16 @@ def test_a_wrong_seeds_file_is_said_with_its_place(log: str, tmp_path: Path) -> 
 def test_missing_seeds_are_wrong_use(log: str) -> None:
     """Wrong use ends with code 2."""
     assert CliRunner().invoke(main, ["backtest", log]).exit_code == 2
+
+
+def test_a_report_is_written_beside_the_same_alerts(log: str, seeds: str, tmp_path: Path) -> None:
+    """It names the topic, accounts for the records, and is one file."""
+    path = tmp_path / "report.html"
+
+    result = CliRunner().invoke(main, ["backtest", log, "--seeds", seeds, "--report", str(path)])
+
+    assert result.exit_code == 0, result.output
+    page = path.read_text(encoding="utf-8")
+    assert "nursery/roses" in page
+    assert "3,000 records read" in page
+    assert sorted(tmp_path.iterdir()) == sorted([Path(log), Path(seeds), path])
