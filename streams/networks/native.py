@@ -1,10 +1,9 @@
 """Read our own wire shape: one JSON object per payload, a signal or a heartbeat (WIRE.md §0)."""
 
-from typing import Any
-
 import msgspec
 
-from schemas.signal import AT_MS_MAX, AT_MS_MIN, FLAG_TAGS_TRUNCATED, KINDS, Heartbeat, Signal
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
+from streams.networks.bounds import FOLLOWERS_MAX, cut_tags, has_nul, without_nul
 from streams.networks.payload import (
     ID_BYTES_MAX,
     TAGS_MAX,
@@ -16,22 +15,18 @@ from streams.networks.payload import (
 from streams.networks.refusal import Refusal, refuse, refuse_empty
 
 NAME = "native"
-FOLLOWERS_MAX = 2**63 - 1
-"""What a signed integer of 64 bits holds: more could not be written again."""
 
 _REQUIRED_IDS = ("id", "network", "actor")
 _IDS = (*_REQUIRED_IDS, "source", "post", "parent", "root", "parent_actor", "root_actor")
 _OPS = ("create", "update", "delete", "undo")
 
-# Written as JSON escapes or not at all: a raw NUL byte is no JSON. (`\\u0000`, a backslash and five letters, also
-# matches; it costs a look and changes nothing.)
-_NUL_ESCAPE = b"\\u0000"
-
 
 class _Probe(msgspec.Struct):
-    """Tells whether an object has the key `heartbeat` at its top, whatever lies under it."""
+    """Tells which of the keys that tell this format an object has at its top, whatever lies under them."""
 
     heartbeat: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    kind: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    at: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_signal = msgspec.json.Decoder(Signal).decode
@@ -64,8 +59,8 @@ def normalize(payload: bytes | None) -> Signal | Heartbeat | Refusal:
         signal = _decode_signal(payload)
     except (msgspec.DecodeError, RecursionError) as error:
         return _undecodable(payload, error)
-    if b"\\" in payload and _NUL_ESCAPE in payload:
-        signal = _without_nul(signal)
+    if b"\\" in payload and has_nul(payload):
+        signal = without_nul(signal)
     if not (signal.id and signal.network and signal.actor):
         return _empty_id(signal)
     if size_bytes > ID_BYTES_MAX and size_bytes - len(signal.text or "") > ID_BYTES_MAX:
@@ -78,22 +73,23 @@ def normalize(payload: bytes | None) -> Signal | Heartbeat | Refusal:
     if not AT_MS_MIN <= signal.at <= AT_MS_MAX:
         return _out_of_range(signal.at)
     if len(signal.tags) > TAGS_MAX:
-        signal.tags = signal.tags[:TAGS_MAX]
-        if FLAG_TAGS_TRUNCATED not in signal.flags:
-            signal.flags = (*signal.flags, FLAG_TAGS_TRUNCATED)
+        cut_tags(signal)
     return signal
 
 
 def recognises(payload: bytes) -> bool:
-    """Return whether a line of a log looks like this format: a JSON object."""
-    return payload.lstrip()[:1] == b"{"
+    """Return whether a line of a log looks like this format: an object with `kind` and `at`, or with `heartbeat`."""
+    probe = _keys_of(payload)
+    if probe.heartbeat is not msgspec.UNSET:
+        return True
+    return probe.kind is not msgspec.UNSET and probe.at is not msgspec.UNSET
 
 
-def _has_heartbeat_key(payload: bytes) -> bool:
+def _keys_of(payload: bytes) -> _Probe:
     try:
-        return _probe(payload).heartbeat is not msgspec.UNSET
+        return _probe(payload)
     except (msgspec.DecodeError, RecursionError):
-        return False
+        return _Probe()
 
 
 def _heartbeat(payload: bytes) -> Heartbeat | Refusal:
@@ -114,7 +110,7 @@ def _undecodable(payload: bytes, error: Exception) -> Heartbeat | Refusal:
     refusal = refuse_undecodable(payload, error, format_name=NAME)
     if refusal.reason != "malformed":
         return refusal
-    if _has_heartbeat_key(payload):
+    if _keys_of(payload).heartbeat is not msgspec.UNSET:
         return _heartbeat(payload)
     if refusal.detail.endswith("`$.kind`"):
         return refuse("malformed", f"{refusal.detail}, expected one of {', '.join(KINDS)}")
@@ -141,14 +137,3 @@ def _out_of_range(at_ms: int) -> Refusal:
     elif AT_MS_MIN <= at_ms // 1000 <= AT_MS_MAX:
         hint = ", which looks like microseconds: divide by 1000"
     return refuse("at_out_of_range", f"{NAME} payload: {expectation}{hint}")
-
-
-def _without_nul(signal: Signal) -> Signal:
-    changes: dict[str, Any] = {}
-    for name in signal.__struct_fields__:
-        value = getattr(signal, name)
-        if isinstance(value, str):
-            changes[name] = value.replace("\0", "")
-        elif isinstance(value, tuple):
-            changes[name] = tuple(item.replace("\0", "") for item in value)
-    return msgspec.structs.replace(signal, **changes)
