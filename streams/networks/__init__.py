@@ -1,7 +1,9 @@
 """Formats of input: one file per network, each with one pure function from a payload to signals or a refusal.
 
-`refusal` says what was refused and why; `native` reads our own shape, `snap_higgs` a log of Twitter. A new network is
-one such file, one row in `NETWORKS` and one folder of sample payloads in the tests.
+`refusal` says what was refused and why; `payload` looks at a payload before and while it is decoded, `bounds` at the
+signal that came of it, `times` and `id_times` tell when it happened. `native` reads our own shape, `snap_higgs` a log
+of Twitter, `bluesky` what Jetstream sends, `twitter` archives of its API. A new network is one such file, one row in
+`NETWORKS` and one folder of sample payloads in the tests.
 """
 
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.signal import Heartbeat, Signal
-from streams.networks import native, snap_higgs
+from streams.networks import bluesky, native, snap_higgs, twitter
 from streams.networks.refusal import Refusal
 
 Normalized = tuple[Signal | Heartbeat, ...] | Refusal
@@ -46,6 +48,8 @@ def one_by_one(normalize: Callable[[bytes | None], Signal | Heartbeat | Refusal]
 _FORMATS = (
     NetworkFormat(native.NAME, one_by_one(native.normalize), native.recognises),
     NetworkFormat(snap_higgs.NAME, one_by_one(snap_higgs.normalize), snap_higgs.recognises),
+    NetworkFormat(bluesky.NAME, bluesky.normalize, bluesky.recognises),
+    NetworkFormat(twitter.NAME, twitter.normalize, twitter.recognises),
 )
 
 NETWORKS: dict[str, NetworkFormat] = {network.name: network for network in _FORMATS}

@@ -16,7 +16,8 @@ FLAG_SELF_PARENT = "self_parent"
 
 _SHORT_CHARS = ID_BYTES_MAX // 4
 _REQUIRED_IDS = ("id", "network", "actor")
-_IDS = (*_REQUIRED_IDS, "source", "post", "parent", "root", "parent_actor", "root_actor")
+# Network and source are named by the format.
+_IDS = ("id", "actor", "post", "parent", "root", "parent_actor", "root_actor")
 
 # Written as JSON escapes or not at all: a raw NUL byte is no JSON. (`\\u0000`, a backslash and five letters, also
 # matches; it costs a look and changes nothing.)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import msgspec
+import yaml
 
-from schemas.rejection import REASONS, Place
+from schemas.rejection import REASONS, Place, Reason
 from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
 from streams.networks import NETWORKS, NetworkFormat
 from streams.networks.refusal import DETAIL_CHARS_MAX, Refusal, rejection
@@ -13,6 +14,35 @@ ARRIVED_MS = 1_781_179_215_000
 """When the payloads are taken to have come in."""
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "networks"
+
+
+class Golden(msgspec.Struct, forbid_unknown_fields=True):
+    """A payload and what it means: signals in their order, or the reason and the text of its refusal."""
+
+    case: str
+    payload: str
+    signals: list[Signal] | None = None
+    refusal: Reason | None = None
+    detail: str | None = None
+    arrived_ms: int | None = None
+
+
+def golden_cases(name: str) -> list[Golden]:
+    """Return the pairs of payloads and meanings that were written for a format."""
+    return msgspec.convert(yaml.safe_load((FIXTURES / name / "golden.yaml").read_text()), list[Golden])
+
+
+def check_golden(network: NetworkFormat, golden: Golden) -> None:
+    """A payload means what stands beside it, and whatever it is, its outcome is lawful."""
+    payload = golden.payload.encode()
+    outcome = network.normalize(payload, golden.arrived_ms)
+
+    if golden.signals is None:
+        assert golden.refusal is not None
+        assert outcome == Refusal(golden.refusal, golden.detail or "")
+    else:
+        assert outcome == tuple(golden.signals)
+    check_any_bytes_have_one_lawful_outcome(network, payload)
 
 
 def good_payloads(network: NetworkFormat) -> list[bytes]:

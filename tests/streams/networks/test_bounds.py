@@ -8,7 +8,7 @@ from streams.networks.payload import ID_BYTES_MAX, TAGS_MAX
 from streams.networks.refusal import Refusal
 
 LONG_PAYLOAD = b"x" * 2_000
-IDS = ("id", "network", "actor", "source", "post", "parent", "root", "parent_actor", "root_actor")
+IDS = ("id", "actor", "post", "parent", "root", "parent_actor", "root_actor")
 
 
 def signal_with(**fields: object) -> Signal:
