@@ -17,6 +17,7 @@ from agents import logs
 from agents.logs import LogError, detect_format, open_log, read_signals
 from agents.unpacking import CHUNK_BYTES
 from schemas.signal import Heartbeat, Signal
+from streams.networks import NETWORKS
 from streams.networks.refusal import Refusal
 
 HIGGS_LINE = b"376989 50329 1341101181 RT"
@@ -246,7 +247,7 @@ def test_an_unknown_format_is_an_error_that_lists_the_known(lines: list[bytes]) 
         detect_format(lines, path="x.log")
 
     assert str(caught.value) == (
-        "x.log: expected lines of one of the formats native, snap-higgs, got b'what is this' at line 1; "
+        f"x.log: expected lines of one of the formats {', '.join(NETWORKS)}, got b'what is this' at line 1; "
         "say which with --format"
     )
 
@@ -273,7 +274,7 @@ def test_the_format_that_was_named_is_used_whatever_the_lines_look_like(tmp_path
     ((entry,),) = read_signals(str(path), "native")
 
     assert isinstance(entry[2], Refusal)
-    with pytest.raises(LogError, match=r"expected one of the formats native, snap-higgs, got 'csv'"):
+    with pytest.raises(LogError, match=f"expected one of the formats {', '.join(NETWORKS)}, got 'csv'"):
         read_signals(str(path), "csv")
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agents.settings import NAMESPACE_LENGTH_MAX, PREFIX, Settings, SettingsError, load_settings
+from streams.networks import NETWORKS
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -84,7 +85,7 @@ def test_the_group_carries_the_namespace() -> None:
         ),
         (
             {"OVERGROWTH_RAW_NETWORKS": "native,myspace"},
-            "expected OVERGROWTH_RAW_NETWORKS to be some of native, snap-higgs, got 'myspace'",
+            f"expected OVERGROWTH_RAW_NETWORKS to be some of {', '.join(NETWORKS)}, got 'myspace'",
         ),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
+from streams.networks import NETWORKS
 
 SEEDS = """
 brands:
@@ -98,7 +99,7 @@ def test_a_rules_file_goes_before_the_seeds_file(log: str, seeds: str, tmp_path:
     [
         (["nowhere.ndjson"], "expected a log file, found nothing there"),
         ([".", "--format", "native"], "expected a log file, got a directory"),
-        (["LOG", "--format", "morse"], "expected one of the formats native, snap-higgs"),
+        (["LOG", "--format", "morse"], f"expected one of the formats {', '.join(NETWORKS)}"),
         (["LOG", "--rules", "nowhere.yaml"], "nowhere.yaml: expected a readable text file"),
         (["LOG", "--alerts", "/nowhere/a.ndjson"], "/nowhere/a.ndjson: expected a file that can be written"),
     ],

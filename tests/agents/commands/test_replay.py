@@ -16,6 +16,7 @@ from agents.commands.replay import replay_settings
 from agents.registry import RegistryReader
 from agents.replay import ReplaySummary, Report
 from agents.settings import Settings
+from streams.networks import NETWORKS
 
 kafka = pytest.mark.kafka
 
@@ -124,7 +125,7 @@ def test_the_live_namespace_is_only_reached_on_purpose(
         (("--speed", "inf"), "expected a number above 0, or `max`, got 'inf'"),
         (("--speed", "fast"), "expected a number above 0, or `max`, got 'fast'"),
         (("--from", "yesterday"), "expected a time such as 2012-07-04T08:00:00Z, got 'yesterday'"),
-        (("--format", "fax"), "'fax' is not one of 'native', 'snap-higgs'"),
+        (("--format", "fax"), f"'fax' is not one of {', '.join(map(repr, NETWORKS))}"),
     ],
 )
 def test_wrong_use_is_exit_code_2(flags: tuple[str, ...], said: str, log: Path) -> None:
