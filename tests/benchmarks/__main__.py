@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import click
 
 from agents.garbage import collect_rarely
-from tests.benchmarks import backtest, cascade_path, cascade_star, infectiousness, memory
+from tests.benchmarks import backtest, cascade_path, cascade_star, infectiousness, memory, normalisers
 from tests.benchmarks.report import Begin, Line, as_json, as_table, lines_of
 
 BENCHMARKS: dict[str, Begin] = {
     "cascade_star": cascade_star.begin,
     "cascade_path": cascade_path.begin,
     "infectiousness": infectiousness.begin,
+    "normalisers": normalisers.begin,
     "backtest": backtest.begin,
     "memory": memory.begin,
 }
