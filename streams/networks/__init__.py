@@ -3,7 +3,8 @@
 `refusal` says what was refused and why; `payload` looks at a payload before and while it is decoded, `bounds` at the
 signal that came of it, `times` and `id_times` tell when it happened. `native` reads our own shape, `snap_higgs` a log
 of Twitter, `bluesky` what Jetstream sends, `twitter` archives of its API. A new network is one such file, one row in
-`NETWORKS` and one folder of sample payloads in the tests.
+`NETWORKS` and one folder of fixtures in the tests: `good.txt`, payloads as they come, and `golden.yaml`, payloads with
+what they mean beside them. The conformance suite finds it by its row.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,8 @@ of a share, like or follow, with the id that the act had. The author of whatever
 Everything else that is in order says nothing, and why:
 - records of other collections, and likes of what is no post (a feed, a list): no act on a post;
 - `#identity`: a change of handle; an act is known by its DID;
-- `#account` of accounts that are back, taken down, suspended or deactivated: reversible, and it un-happens no act;
+- `#account` of accounts that are back, taken down, suspended or deactivated: reversible, and it un-happens no act.
+  One that was deleted is to be erased, which no signal can say as yet;
 - `#sync`: the server's copy of an account was stale; what it had missed follows as commits;
 - `#info`: about the connection, which is the business of who opened it.
 An error frame is refused: it ends a connection and is to be seen.
@@ -157,7 +158,7 @@ def _signal_of(event: Event, did: str, seen_ms: int | None, place: str) -> Signa
     declared = record.created_at if record is not None and op == "create" else seen_ms
     told = told_time(declared, arrived_ms=seen_ms)
     if told is None or FLAG_NO_TIME in told[1]:
-        # To read a TID takes as long as all the rest, and it is seldom asked.
+        # To read a TID takes as long as all the rest of telling the time, and is seldom needed.
         told = told_time(declared, arrived_ms=seen_ms, id_ms=tid_ms(rkey))
     if told is None:
         expectation = "expected a time from 2000 to 9999 in `createdAt`, `rkey`, `time_us` or `time`, got none"

@@ -171,7 +171,9 @@ def _of_status(status: Status, arrived_ms: int | None) -> Signal | Refusal:
     if original is not None:
         if not original.id_str:
             return _missing("$.retweeted_status.id_str")
-        _share(signal, original.id_str, None if original.user is None else original.user.id_str)
+        edits = original.edit_history
+        first_id = edits.initial_tweet_id if edits is not None and edits.initial_tweet_id else original.id_str
+        _share(signal, first_id, None if original.user is None else original.user.id_str)
     elif status.in_reply_to_status_id_str:
         _answer(signal, "reply", status.in_reply_to_status_id_str, status.in_reply_to_user_id_str)
     elif status.quoted_status_id_str:
@@ -217,12 +219,12 @@ def _of_tweet(
         # Its own conversation would be one of a retweet alone.
         said = others.get(original_id, tweet)
         root = None if said is tweet else said.conversation_id
-        _share(signal, original_id, None if said is tweet else said.author_id)
+        _share(signal, _first_of(original_id, others), None if said is tweet else said.author_id)
     elif parent_id := named.get("replied_to"):
-        _answer(signal, "reply", parent_id, tweet.in_reply_to_user_id)
+        _answer(signal, "reply", _first_of(parent_id, others), tweet.in_reply_to_user_id)
     elif quoted_id := named.get("quoted"):
         quoted = others.get(quoted_id)
-        _answer(signal, "quote", quoted_id, None if quoted is None else quoted.author_id)
+        _answer(signal, "quote", _first_of(quoted_id, others), None if quoted is None else quoted.author_id)
         root = None
     if root and root != tweet.id:
         signal.root = root
@@ -233,6 +235,12 @@ def _of_tweet(
     whole = said.note_tweet or Whole()
     _tell(signal, whole.text or said.text, said.lang, whole.entities or said.entities)
     return signal
+
+
+def _first_of(post_id: str, others: dict[str, Tweet]) -> str:
+    """Return the id of the first version of a post, where the answer includes the post."""
+    other = others.get(post_id)
+    return other.edit_history_tweet_ids[0] if other is not None and other.edit_history_tweet_ids else post_id
 
 
 # --- what both have ---------------------------------------------------------------------------------------------------
