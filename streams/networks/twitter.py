@@ -240,7 +240,8 @@ def _of_tweet(
 def _first_of(post_id: str, others: dict[str, Tweet]) -> str:
     """Return the id of the first version of a post, where the answer includes the post."""
     other = others.get(post_id)
-    return other.edit_history_tweet_ids[0] if other is not None and other.edit_history_tweet_ids else post_id
+    edits = None if other is None else other.edit_history_tweet_ids
+    return (edits and edits[0]) or post_id
 
 
 # --- what both have ---------------------------------------------------------------------------------------------------
