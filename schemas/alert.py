@@ -10,6 +10,7 @@ Status = Literal["firing", "updated", "resolved", "superseded", "expired"]
 Relation = Literal[">=", "<=", ">", "<"]
 OUTCOMES: tuple[str, ...] = ("returned-richer", "returned", "faded", "settled-elsewhere")
 Bound = Literal["value", "low", "high"]
+Join = Literal["tag", "reply"]
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -68,6 +69,46 @@ class EmergentEvidence(msgspec.Struct):
     exogenous: bool = False
 
 
+class CommunityEvidence(msgspec.Struct):
+    """A part of the community: those who came to the topic by one cascade; a `root` that is forgotten is null."""
+
+    root: str | None
+    actors: int
+
+
+class BreadthEvidence(msgspec.Struct):
+    """How broad an escape is: over which parts of the community those are spread who use what emerged.
+
+    A part are those who were first seen on the topic in one cascade; `actors` are those of whom that is known (a
+    sample, of many), in so many `parts`. `hill` is e^entropy, as many parts as there would be if all were alike;
+    `concentration` is the share of the largest (MEASURES.md §4). `communities` are the five largest.
+    """
+
+    entropy_nats: float
+    hill: float
+    concentration: float
+    parts: int
+    actors: int
+    communities: tuple[CommunityEvidence, ...] = ()
+
+
+class JoinEvidence(msgspec.Struct):
+    """The brand went where its community had gone: at `at`, `how` is `tag` (one that emerged) or `reply`.
+
+    `tag` is the one that it used, `root` the conversation. `joins` counts all of them; `lift` is how many times as
+    active members were in the day after the first as in the day before, with its 95 % interval; null until then.
+    """
+
+    at: str
+    how: Join
+    tag: str | None
+    root: str
+    joins: int
+    lift: float | None = None
+    lift_low: float | None = None
+    lift_high: float | None = None
+
+
 class Evidence(msgspec.Struct):
     """What the conditions were read from, bounded: at most five of each."""
 
@@ -76,6 +117,8 @@ class Evidence(msgspec.Struct):
     windows: dict[str, WindowVitals] = msgspec.field(default_factory=dict)
     baseline: str = "learning"
     flags: tuple[str, ...] = ()
+    breadth: BreadthEvidence | None = None
+    join: JoinEvidence | None = None
 
 
 class Span(msgspec.Struct, rename={"from_": "from"}):

@@ -20,7 +20,8 @@ class CohortActorRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
     Its history on topic begins with an act at `since_ms`, which `days` does not count: acts by day, 1 byte each, back
     from the day of `last_ms`. `ages` tells in 1 byte for each of `tags` how many days before that day it was used,
-    the oldest first. `left_ms` and `back_ms` belong to the cohort that is watched.
+    the oldest first. `left_ms` and `back_ms` belong to the cohort that is watched. `home` stands for the first
+    cascade on the topic in which it was seen.
     """
 
     number: int
@@ -32,6 +33,7 @@ class CohortActorRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     before: CohortBeforeRow | None = None
     left_ms: int | None = None
     back_ms: int | None = None
+    home: int | None = None
 
 
 class CohortActorsRow(msgspec.Struct, array_like=True, gc=False, frozen=True, tag=0):
@@ -45,7 +47,7 @@ class CohortHeadRow(msgspec.Struct, array_like=True, gc=False, frozen=True, tag=
     """Which sample is kept, 1 in 2^`level` actors, as of which day; and when the cohort that is watched left.
 
     The level is that of `level_day`; what is old was let go on `day`. Days are indexes. The cohort is open from
-    `opened_ms` to `closed_ms`, None where that is not so yet.
+    `opened_ms` to `closed_ms`, and the brand came after it at `joined_ms`, None where that is not so yet.
     """
 
     level: int = 0
@@ -53,6 +55,7 @@ class CohortHeadRow(msgspec.Struct, array_like=True, gc=False, frozen=True, tag=
     day: int = 0
     opened_ms: int | None = None
     closed_ms: int | None = None
+    joined_ms: int | None = None
 
 
 CohortRow = CohortActorsRow | CohortHeadRow

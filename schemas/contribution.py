@@ -12,7 +12,9 @@ class Contribution(msgspec.Struct, array_like=True, gc=False, tag=0):
     `units` is engagement in thousandths, after the actor's hourly cap. `kind` and `lineage` are indexes into
     `schemas.signal.KINDS` and `schemas.attributed.LINEAGES`. `member` says that the actor belongs to the community; its
     `tags` are passed on then. A wild one, what a member says elsewhere, brings what the rest of the actor's shard does:
-    `outside` are those of its `outside_actors` who use each of the tags, in their order.
+    `outside` are those of its `outside_actors` who use each of the tags, in their order. A wild one of nobody's member
+    is what the brand says elsewhere: it counts for nothing, but may join what the members do there. `core` members
+    have been there for weeks.
     """
 
     at: int
@@ -29,6 +31,7 @@ class Contribution(msgspec.Struct, array_like=True, gc=False, tag=0):
     shard: int = -1
     outside: tuple[int, ...] = ()
     outside_actors: int = 0
+    core: bool = False
 
 
 ContributionItem = Contribution | CascadeContribution

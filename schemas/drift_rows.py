@@ -35,6 +35,20 @@ class TagPlacesRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     outside: tuple[tuple[tuple[int, int, int], ...], ...]
 
 
+class BreadthRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Over which parts of the community those who are elsewhere spread (`schemas.alert.BreadthEvidence`).
+
+    `communities` are the largest parts: the root of a cascade, empty where it is not remembered, and people.
+    """
+
+    entropy_nats: float
+    hill: float
+    concentration: float
+    parts: int
+    people: int
+    communities: tuple[tuple[str, int], ...]
+
+
 class DriftRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """What was found of a topic's drift at the last evaluation (`TopicDrift`), which holds until the next."""
 
@@ -45,3 +59,4 @@ class DriftRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     log_p: float | None
     emergent: tuple[tuple[str, float, float, int, int, bool], ...]
     away: int = 0
+    breadth: BreadthRow | None = None

@@ -10,7 +10,7 @@ from schemas.attributed import Position
 from schemas.burst_rows import BurstRow
 from schemas.lifecycle_rows import LifecycleRow
 
-ROW_VERSION = 2
+ROW_VERSION = 3
 ROW_BYTES_MAX = 64 * 1024
 
 
@@ -100,8 +100,8 @@ class TopicRow(msgspec.Struct, array_like=True):
 
 
 class OpenPaneRow(msgspec.Struct, array_like=True):
-    """What came into the pane that no tick has closed yet: sums, and for each actor eight times its signals, plus 1
-    if it took part in what the community began, 2 if in what the brand began, and 4 for a member.
+    """What came into the pane that no tick has closed yet: sums, and for each actor sixteen times its signals, plus 1
+    if it took part in what the community began, 2 if in what the brand began, 4 for a member and 8 for a core member.
     """
 
     vector: tuple[int, ...]

@@ -30,7 +30,12 @@ class Measures(msgspec.Struct):
     `reproduction_number` is how many further acts each act brings, over 70 minutes, with its 95 % interval. `velocity`
     counts signals an hour, `acceleration` its change an hour; `peak_velocity` is the highest since it last slept.
     `drift_share` is the part of active members who talk in topics that emerged elsewhere: `emergent_topics` of them,
-    with `emergent_actors` in all. The last measures compare a `cohort`, members who had left, before and after.
+    with `emergent_actors` in all, who came to the topic by as many cascades as `breadth_hill` of one size would be
+    (e^`breadth_entropy_nats`), the largest of which has the share `breadth_concentration`. `members` have been on the
+    topic itself lately, `core_members` of them in most of the last weeks, too. A `cohort` are members who had left,
+    compared before and after. The brand went after them `brand_joins` times, at `brand_joined_at` (epoch ms) first;
+    `response_lift` is how many times as active members were in the day after that as in the day before, with its 95 %
+    interval.
     """
 
     outgrowth_ratio: float | None = None
@@ -50,7 +55,11 @@ class Measures(msgspec.Struct):
     tag_divergence_log_p: float | None = None
     emergent_topics: int = 0
     emergent_actors: int = 0
+    breadth_entropy_nats: float | None = None
+    breadth_hill: float | None = None
+    breadth_concentration: float | None = None
     members: int | None = None
+    core_members: int | None = None
     return_rate: float | None = None
     return_rate_low: float | None = None
     cohort: int | None = None
@@ -58,6 +67,11 @@ class Measures(msgspec.Struct):
     prolific_ratio_low: float | None = None
     diversity_ratio: float | None = None
     diversity_ratio_low: float | None = None
+    brand_joins: int = 0
+    brand_joined_at: int | None = None
+    response_lift: float | None = None
+    response_lift_low: float | None = None
+    response_lift_high: float | None = None
     reproduction_number: float | None = None
     reproduction_low: float | None = None
     reproduction_high: float | None = None

@@ -9,7 +9,18 @@ from datetime import timedelta
 
 import msgspec
 
-from schemas.alert import Alert, CascadeEvidence, Condition, EmergentEvidence, Evidence, Span, Status
+from schemas.alert import (
+    Alert,
+    BreadthEvidence,
+    CascadeEvidence,
+    CommunityEvidence,
+    Condition,
+    EmergentEvidence,
+    Evidence,
+    JoinEvidence,
+    Span,
+    Status,
+)
 from schemas.lifecycle_rows import EpisodeRow
 from schemas.vitals import WINDOWS, WindowVitals
 from streams.lifecycle.conditions import DAY, Reading, compared, is_cold, rounded, satisfied
@@ -73,14 +84,16 @@ def build_alert(
     conditions: tuple[Condition, ...],
     rules_hash: str,
     rising: bool = False,
+    joined: bool = False,
     successor: str | None = None,
     left_ms: int | None = None,
 ) -> Alert:
     """Tell the present revision of an episode, as read at a tick.
 
     `conditions` are those that lead into the state, for `resolved` those that lead out of it. `rising` says that an
-    update is told because of its severity. `successor` is the state whose episode goes on where this one is
-    `superseded`, `left_ms` (epoch ms) since when the community has been elsewhere.
+    update is told because of its severity, `joined` because the brand has joined the talk elsewhere. `successor` is
+    the state whose episode goes on where this one is `superseded`, `left_ms` (epoch ms) since when the community has
+    been elsewhere.
     """
     name = f"{brand}/{topic}"
     if episode.state in TOLD_ELSEWHERE:
@@ -91,6 +104,7 @@ def build_alert(
             reading=reading,
             conditions=conditions,
             rising=rising,
+            joined=joined,
             left_ms=left_ms,
         )
     else:
@@ -173,6 +187,8 @@ def _evidence(reading: Reading) -> Evidence:
         windows={name: _steady(reading.windows[name]) for name in WINDOWS if name in reading.windows},
         baseline=reading.measures.baseline,
         flags=tuple(sorted(flags)),
+        breadth=reading.breadth and _told_breadth(reading.breadth),
+        join=reading.join and _told_join(reading.join),
     )
 
 
@@ -186,6 +202,21 @@ def _named(topic: EmergentEvidence) -> EmergentEvidence:
     """Return a topic that emerged with its name cut to length and its numbers rounded."""
     name = shortened(topic.name, characters_max=ROOT_CHARACTERS_MAX)
     return msgspec.structs.replace(topic, name=name, lift=rounded(topic.lift) or 0.0, g2=rounded(topic.g2) or 0.0)
+
+
+def _told_breadth(breadth: BreadthEvidence) -> BreadthEvidence:
+    return msgspec.structs.replace(
+        breadth,
+        communities=tuple(
+            CommunityEvidence(one.root and shortened(one.root, characters_max=ROOT_CHARACTERS_MAX), one.actors)
+            for one in breadth.communities[:EVIDENCE_MAX]
+        ),
+    )
+
+
+def _told_join(join: JoinEvidence) -> JoinEvidence:
+    tag = join.tag and shortened(join.tag, characters_max=ROOT_CHARACTERS_MAX)
+    return msgspec.structs.replace(join, tag=tag, root=shortened(join.root, characters_max=ROOT_CHARACTERS_MAX))
 
 
 def _largest_first(cascades: tuple[CascadeEvidence, ...]) -> list[CascadeEvidence]:

@@ -12,7 +12,15 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.alert import Bound, CascadeEvidence, Condition, EmergentEvidence, Relation
+from schemas.alert import (
+    Bound,
+    BreadthEvidence,
+    CascadeEvidence,
+    Condition,
+    EmergentEvidence,
+    JoinEvidence,
+    Relation,
+)
 from schemas.cascade import ENDED, FLAG_GUESSED, FLAG_NAMES, ROOT_MISSING, CascadeVitals
 from schemas.rules import DAY_MS, Rules
 from schemas.vitals import Measures, WindowVitals
@@ -49,7 +57,9 @@ class Reading(msgspec.Struct, frozen=True):
     like silence is missing data, and nothing is decided from it. `day_ms` is the length of the window called `24h`,
     shorter where a season is scaled. `flags` are remarks on the quality of the data that alerts pass on. `emergent` is
     where members talk elsewhere, the surest first. `outcome` is what became of those who had left, one of
-    `schemas.alert.OUTCOMES`, None while that is open.
+    `schemas.alert.OUTCOMES`, None while that is open; `is_awaited` says that it may still be known. `breadth` is over
+    which parts of the community those are spread who talk elsewhere, `join` how the brand went after them,
+    for the first time at `joined_ms`.
     """
 
     at_ms: int
@@ -61,6 +71,10 @@ class Reading(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()
     emergent: tuple[EmergentEvidence, ...] = ()
     outcome: str | None = None
+    is_awaited: bool = False
+    breadth: BreadthEvidence | None = None
+    join: JoinEvidence | None = None
+    joined_ms: int | None = None
 
 
 # --- one condition, and several ---------------------------------------------------------------------------------------

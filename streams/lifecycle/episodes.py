@@ -87,6 +87,14 @@ def has_risen(episode: EpisodeRow, *, severity: int) -> bool:
     return severity >= episode.severity + SEVERITY_STEP
 
 
+def is_untold(episode: EpisodeRow, happened_ms: int | None) -> bool:
+    """Say whether something that happened at an instant (epoch ms) has come since the episode was told last.
+
+    A tick covers what lies before it, so what happens at the instant of one belongs to the next.
+    """
+    return happened_ms is not None and episode.told_ms <= happened_ms
+
+
 def reminder_is_due(episode: EpisodeRow, *, at_ms: int, reminders: ReminderRules) -> bool:
     """Say whether an instant of the reminder schedule lies after the last telling and not after `at_ms` (epoch ms).
 

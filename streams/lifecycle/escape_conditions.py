@@ -70,6 +70,14 @@ def passing(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
     return (condition("passing", 1, ">=", 1),)
 
 
+def given_up(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
+    """Nobody waits any longer for what becomes of those who had left: the time for it is over (MEASURES.md §7).
+
+    It was not told then because too few had left to say anything.
+    """
+    return (condition("outcome_awaited", int(reading.is_awaited), "<", 1),)
+
+
 def returned_enter(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
     """It is known what became of those who had left: any of `schemas.alert.OUTCOMES` (MEASURES.md §7)."""
     return (condition("outcome_known", int(reading.outcome is not None), ">=", 1, guard=True),)

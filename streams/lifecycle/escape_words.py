@@ -1,15 +1,31 @@
 """Say in one sentence that a community has taken its talk elsewhere, where to, and what became of those who left."""
 
-from schemas.alert import Condition, EmergentEvidence, Status
+from schemas.alert import BreadthEvidence, Condition, EmergentEvidence, JoinEvidence, Status
 from schemas.lifecycle_rows import EpisodeRow
 from schemas.vitals import Measures
 from streams.lifecycle.conditions import DAY, Reading, compared, satisfied
 from streams.lifecycle.ladder import ESCAPED, RETURNED
-from streams.lifecycle.wording import decimal, duration, listed, moment, people, percent, tagged
+from streams.lifecycle.wording import (
+    ROOT_CHARACTERS_SAID,
+    decimal,
+    duration,
+    listed,
+    moment,
+    people,
+    percent,
+    shortened,
+    tagged,
+)
 
 TOLD_ELSEWHERE = (ESCAPED, RETURNED)
 """The states whose episodes are told in the words of this module."""
 TOPICS_SAID = 3
+SPREAD_MIN = 10
+"""Of fewer people whose beginnings are known nothing is said of how broad an escape is."""
+ONE_CIRCLE, MANY_CIRCLES = 0.5, 0.2
+"""From this share of the largest part of a community on it is that which has gone; up to this one it is all of it."""
+ABOUT = 0.05
+"""Two numbers that differ by no more than this part are the same in words."""
 
 # Where a community goes is news with a map, not an incident: these sentences praise and blame nobody, and none of them
 # calls for repair.
@@ -20,6 +36,7 @@ ESCAPED_PHRASES: dict[str, str] = {
     "superseded": "The community of {name} has moved on after talking elsewhere for {age} (since {since})",
     "expired": "The community of {name} is no longer followed, after talking elsewhere for {age} (since {since})",
 }
+ESCAPED_JOINED = "The brand has joined its community of {name} elsewhere, {age} after that took its talk there"
 ESCAPED_RISING = "The community of {name} has gone further still, {age} on (elsewhere since {since})"
 ESCAPED_RECEDING = "The community of {name} still talks elsewhere, less clearly than before, {age} on (since {since})"
 ESCAPED_SILENT = "The community of {name} has fallen silent, {age} after taking its talk elsewhere (since {since})"
@@ -50,14 +67,16 @@ def escape_summary_of(
     reading: Reading,
     conditions: tuple[Condition, ...],
     rising: bool = False,
+    joined: bool = False,
     left_ms: int | None = None,
 ) -> str:
     """Say what the community of the topic `name` does, since when, how many of it, and where it went.
 
-    `conditions` are those of the alert. `left_ms` is since when it has been elsewhere, needed for `returned`.
+    `conditions` are those of the alert. `joined` says that it is told because the brand has joined it.
+    `left_ms` is since when it has been elsewhere, needed for `returned`.
     """
     if episode.state == ESCAPED:
-        opening, parts = _escaped(status, reading, conditions, rising=rising)
+        opening, parts = _escaped(status, reading, conditions, rising=rising, joined=joined)
     else:
         opening, parts = _returned(episode.outcome or RETURNED, status, reading)
     opening = opening.format(
@@ -74,10 +93,12 @@ def escape_summary_of(
 
 
 def _escaped(
-    status: Status, reading: Reading, conditions: tuple[Condition, ...], *, rising: bool
+    status: Status, reading: Reading, conditions: tuple[Condition, ...], *, rising: bool, joined: bool
 ) -> tuple[str, tuple[str, ...]]:
     """Return the opening and what follows it, for an episode of talk elsewhere."""
     phrase = ESCAPED_PHRASES[status]
+    if joined and reading.join is not None:
+        return ESCAPED_JOINED, (_entrance(reading.join), _elsewhere(reading, is_over=False), _here(reading))
     if status == "resolved" and all(compared(one) is None for one in conditions):
         return ESCAPED_SILENT, ("too few of its members say anything to tell where they are",)
     if status == "resolved" and not any(one.holds for one in conditions if one.name == "drift_share"):
@@ -86,7 +107,8 @@ def _escaped(
         phrase = ESCAPED_RISING
     elif status == "updated" and not satisfied(conditions):
         phrase = ESCAPED_RECEDING
-    return phrase, (_elsewhere(reading, is_over=status == "resolved"), _here(reading))
+    is_over = status == "resolved"
+    return phrase, (_elsewhere(reading, is_over=is_over), _since_joined(reading), _here(reading))
 
 
 def _elsewhere(reading: Reading, *, is_over: bool) -> str:
@@ -95,10 +117,56 @@ def _elsewhere(reading: Reading, *, is_over: bool) -> str:
     if measures.drift_share is None:
         return f"the talk has gone to {places}" if places and not is_over else ""
     share = percent(measures.drift_share)
+    if is_over and measures.drift_share == 0:
+        return "none of its active members talks elsewhere any more"
     if is_over:
-        return f"{share} of its active members talk elsewhere now"
-    low = f" (at least {percent(measures.drift_share_low)})" if measures.drift_share_low is not None else ""
-    return f"{share} of its active members{low} now talk about {places or 'other things'}"
+        return f"{share} of its active members still talk elsewhere"
+    low = _at_least(measures.drift_share, measures.drift_share_low)
+    spread = _spread(reading.breadth) if places else ""
+    return f"{share} of its active members{low} now talk about {places or 'other things'}{spread}"
+
+
+def _at_least(share: float, low: float | None) -> str:
+    return f" (at least {percent(low)})" if low is not None and share > 0 else ""
+
+
+def _spread(breadth: BreadthEvidence | None) -> str:
+    """Say from where in the community they come, where that is known of enough of them."""
+    if breadth is None or breadth.actors < SPREAD_MIN:
+        return ""
+    share = percent(breadth.concentration)
+    if breadth.concentration >= ONE_CIRCLE:
+        return f", and {share} of them had come to the topic by one and the same conversation"
+    if breadth.concentration <= MANY_CIRCLES:
+        return ", and they come from all over the community"
+    return f", and they come from several circles of the community, the largest with {share} of them"
+
+
+def _entrance(join: JoinEvidence) -> str:
+    """Say by what the brand joined."""
+    if join.tag is not None:
+        return f"it spoke up there with {tagged(join.tag)}"
+    return f"it answered in the conversation {shortened(join.root, characters_max=ROOT_CHARACTERS_SAID)}"
+
+
+def _since_joined(reading: Reading) -> str:
+    """Say since when the brand has been there, and whether members have been more active for it, once that is known."""
+    join, joined_ms = reading.join, reading.joined_ms
+    if join is None or joined_ms is None:
+        return ""
+    how = f"with {tagged(join.tag)}" if join.tag is not None else "with an answer"
+    told = f"the brand joined them there {how} {duration(reading.at_ms - joined_ms)} ago"
+    if join.lift is None or join.lift_low is None or join.lift_high is None:
+        return told
+    day = f"in the {duration(reading.day_ms)} after it"
+    if join.lift_low <= 1 <= join.lift_high:
+        return f"{told}, and {day} members were about as active as before"
+    return f"{told}, and {day} members were {_times(join.lift)} as active as before"
+
+
+def _times(ratio: float) -> str:
+    """Say how many times as much something is, less being said to be less."""
+    return f"{decimal(ratio)} times" if ratio >= 1 else f"only {percent(ratio)}"
 
 
 def _places(emergent: tuple[EmergentEvidence, ...], measures: Measures) -> str:
@@ -122,7 +190,7 @@ def _returned(outcome: str, status: Status, reading: Reading) -> tuple[str, tupl
     """Return the opening and what follows it, for what became of those who had left."""
     if status != "firing":
         return RETURNED_ENDINGS[outcome], (_here(reading),)
-    parts = [_back(reading.measures)]
+    parts = [_back(reading.measures), _since_joined(reading)]
     if outcome == "settled-elsewhere":
         places = _places(reading.emergent, reading.measures)
         parts.append(f"the talk there is about {places}" if places else "")
@@ -131,13 +199,21 @@ def _returned(outcome: str, status: Status, reading: Reading) -> tuple[str, tupl
 
 def _back(measures: Measures) -> str:
     """Say how many are back, and how much and how many different things they say beside what they said before."""
-    parts = []
-    if measures.return_rate is not None:
-        who = "those who had left" if measures.cohort is None else f"the {people(measures.cohort)} who had left"
-        low = f" (at least {percent(measures.return_rate_low)})" if measures.return_rate_low is not None else ""
-        parts.append(f"{percent(measures.return_rate)} of {who}{low} are back")
+    if not measures.return_rate:
+        return "" if measures.return_rate is None else f"none of {_who_left(measures)} is back"
+    low = _at_least(measures.return_rate, measures.return_rate_low)
+    told = f"{percent(measures.return_rate)} of {_who_left(measures)}{low} are back"
     if measures.prolific_ratio is not None:
-        parts.append(f"posting {decimal(measures.prolific_ratio)} times as much as before")
+        told += f", posting {_compared(measures.prolific_ratio, 'much')}"
     if measures.diversity_ratio is not None:
-        parts.append(f"about {decimal(measures.diversity_ratio)} times as many different things")
-    return ", ".join(parts)
+        about = ", and about" if measures.prolific_ratio is not None else ", talking about"
+        told += f"{about} {_compared(measures.diversity_ratio, 'many different things')}"
+    return told
+
+
+def _who_left(measures: Measures) -> str:
+    return "those who had left" if measures.cohort is None else f"the {people(measures.cohort)} who had left"
+
+
+def _compared(ratio: float, what: str) -> str:
+    return f"as {what} as before" if abs(ratio - 1) <= ABOUT else f"{_times(ratio)} as {what} as before"

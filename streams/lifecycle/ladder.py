@@ -99,10 +99,7 @@ LADDER: tuple[Rung, ...] = (
         state=RETURNING,
         enter=escape_conditions.never,
         for_ms=lambda rules: 0,
-        # An outcome is due within `within_ms`; where too few had left to say one, there is none to wait for.
-        exits=(
-            Exit(RETURNING, escape_conditions.passing, lambda rules: rules.returned.within_ms + rules.returned.hold_ms),
-        ),
+        exits=(Exit(RETURNING, escape_conditions.given_up, lambda rules: rules.returned.hold_ms),),
         told=False,
         entered_from=frozenset(),
     ),

@@ -244,17 +244,19 @@ class Lifecycle:
         return self._alert(tick, self._episode, "firing", self._episode.severity, found)
 
     def _remind(self, tick: _Tick, found: _Found) -> list[Alert]:
-        """Tell the open episode again, if it has become more severe than ever told or a reminder is due."""
+        """Tell the open episode again: it is more severe than ever told, the brand has joined, or a reminder is due."""
         rung = LADDER[self._height]
         if self._episode is None or not rung.reminded:
             return []
         at_ms, enter = tick.reading.at_ms, found.enter.get(rung.state) or rung.enter(tick.reading, tick.rules)
         severity = severity_of(enter)
         rising = episodes.has_risen(self._episode, severity=severity)
-        if not rising and not episodes.reminder_is_due(self._episode, at_ms=at_ms, reminders=tick.rules.reminders):
+        joined = episodes.is_untold(self._episode, tick.reading.joined_ms)
+        is_due = episodes.reminder_is_due(self._episode, at_ms=at_ms, reminders=tick.rules.reminders)
+        if not (rising or joined or is_due):
             return []
         self._episode = episodes.told_again(self._episode, at_ms=at_ms, severity=severity)
-        return [self._alert(tick, self._episode, "updated", severity, enter, rising=rising)]
+        return [self._alert(tick, self._episode, "updated", severity, enter, rising=rising, joined=joined)]
 
     def _alert(
         self,
@@ -265,6 +267,7 @@ class Lifecycle:
         found: Conditions,
         *,
         rising: bool = False,
+        joined: bool = False,
     ) -> Alert:
         return build_alert(
             brand=self.brand,
@@ -276,6 +279,7 @@ class Lifecycle:
             conditions=found,
             rules_hash=tick.rules_hash,
             rising=rising,
+            joined=joined,
             successor=self.state if status == "superseded" else None,
             left_ms=self._left_ms,
         )

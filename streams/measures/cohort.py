@@ -1,13 +1,14 @@
 """Follow the members who left while a topic had escaped: whether they come back, and how they are when they do."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.cohort_rows import CohortActorsRow, CohortHeadRow, CohortRow
 from schemas.rules import ReturnedRules
 from streams.measures.before_after import diversity_ratio, prolific_ratio
-from streams.measures.cohort_actor import HISTORY_DAYS, CohortActor
+from streams.measures.cohort_actor import HISTORY_DAYS, CohortActor, home_of
 from streams.measures.endogenous import wilson_interval
 from streams.measures.tag_actors import NUMBER_BITS, number_of
 
@@ -23,10 +24,11 @@ HEAD = -1
 class CohortReading(NamedTuple):
     """What has become of a cohort, as seen in a sample of 1 in `scale` actors: test the counts as they are.
 
-    Of `size` members who left, `returned` did something on topic again after `closed_ms`, in time; with so many the
-    rules saw them as returned from `reached_ms` on, None where they have not. `active` did anything anywhere since (or
-    since `opened_ms`, while it is open), the last one at `last_active_ms`. The ratios compare `compared` of those who
-    returned with themselves, None where there is too little to say anything.
+    Of `size` members who left, `returned` did something on topic again after `closed_ms`, or after the brand came after
+    them at `joined_ms` where that was earlier, in time; with so many the rules saw them as returned from `reached_ms`
+    on, None where they have not. `active` did anything anywhere since `closed_ms` (or since `opened_ms`, while it is
+    open), the last one at `last_active_ms`. The ratios compare `compared` of those who returned with themselves, None
+    where there is too little to say anything.
     """
 
     opened_ms: int
@@ -45,6 +47,7 @@ class CohortReading(NamedTuple):
     prolific_ratio_high: float | None
     diversity_ratio: float | None
     diversity_ratio_low: float | None
+    joined_ms: int | None = None
 
 
 class Cohort:
@@ -52,8 +55,8 @@ class Cohort:
 
     `act` is told in the order of event time what members do, on topic and elsewhere. From `open` (the topic has
     escaped) to `close` (it is over) whoever uses an emergent topic has left and joins the cohort; whoever of these does
-    something on topic after `close` has returned. `settle` ends it; those who have not returned by then keep what they
-    were before, should they leave again.
+    something on topic after `close`, or after `join` (the brand has gone after them), has returned. `settle` ends it;
+    those who have not returned by then keep what they were before, should they leave again.
 
     Who returned is compared with the time before leaving, if there is a day (`day_ms`) of both, up to 14 days each. A
     history begins with an act, which does not count: from then on acts come at an actor's own rate, also where it was
@@ -88,6 +91,7 @@ class Cohort:
         self._level = self._level_day = self._day = 0
         self._opened_ms: int | None = None
         self._closed_ms: int | None = None
+        self._joined_ms: int | None = None
         self._actors: dict[int, CohortActor] = {}
         self._chunks: dict[int, set[int]] = {}
         self._changed: set[int] = set()
@@ -98,40 +102,59 @@ class Cohort:
         """Return whether nobody is known and no cohort is watched."""
         return not self._actors and self._opened_ms is None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever leaves joins the cohort."""
+        return self._opened_ms is not None and self._closed_ms is None
+
     def open(self, at_ms: int) -> None:
         """Begin a new cohort: the topic has escaped. Raises ValueError where one is open: an error of the caller."""
-        if self._opened_ms is not None and self._closed_ms is None:
+        if self.is_open:
             raise ValueError(f"cohort: expected none to be open at {at_ms}, got one from {self._opened_ms}: close it")
         self.settle()
         self._opened_ms = at_ms
 
     def close(self, at_ms: int) -> None:
         """Let nobody join any more and see who returns. Raises ValueError where none is open: a caller's error."""
-        if self._opened_ms is None or self._closed_ms is not None:
+        if not self.is_open:
             raise ValueError(f"cohort: expected one to be open at {at_ms}, got none: open it")
         self._closed_ms = at_ms
 
+    def join(self, at_ms: int) -> None:
+        """Let who comes back from now on have returned: the brand has gone where they are. The first time counts."""
+        if self._opened_ms is not None and self._joined_ms is None:
+            self._joined_ms = at_ms
+
     def settle(self) -> None:
         """Watch the cohort no longer: its outcome has been told, or another one begins."""
-        self._opened_ms = self._closed_ms = None
+        self._opened_ms = self._closed_ms = self._joined_ms = None
         for number, actor in self._actors.items():
             if actor.left_ms is not None:
                 actor.settle()
                 self._changed.add(number % CHUNKS)
 
-    def act(self, actor: str, *, at_ms: int, on_topic: bool, emergent: bool = False, tags: Iterable[str] = ()) -> None:
+    def act(
+        self,
+        actor: str,
+        *,
+        at_ms: int,
+        on_topic: bool,
+        emergent: bool = False,
+        tags: Iterable[str] = (),
+        root: str | None = None,
+    ) -> None:
         """Take in what a member did at an instant not before the last one.
 
         `on_topic` is seeded or adopted, `emergent` says that it used a topic that emerged elsewhere; an act can be
-        both. `tags` are its own, without the seeds of the topic: these say nothing of how diverse it is. Those of acts
-        that are not on topic do not count.
+        both. `tags` are its own, without the seeds of the topic: these say nothing of how diverse it is; `root` is that
+        of its cascade. Those of acts that are not on topic do not count.
         """
         self.expire(at_ms)
         number = number_of(actor)
         if number >> NUMBER_BITS - self._level:
             return
         known = self._actors.get(number)
-        joins = emergent and self._opened_ms is not None and self._closed_ms is None
+        joins = emergent and self.is_open
         if not on_topic and not joins and (known is None or known.left_ms is None):
             return
         if known is None:
@@ -140,7 +163,10 @@ class Cohort:
                 return
         known.last_ms = at_ms
         if on_topic:
-            known.act(at_ms, day_ms=self._day_ms, tags=tags, closed_ms=self._closed_ms)
+            if known.home is None and root is not None:
+                known.home = home_of(root)
+            may_return = self._closed_ms is not None or self._joined_ms is not None
+            known.act(at_ms, day_ms=self._day_ms, tags=tags, may_return=may_return)
         if joins and known.left_ms is None:
             known.leave(at_ms, day_ms=self._day_ms)
         self._changed.add(number % CHUNKS)
@@ -178,6 +204,16 @@ class Cohort:
                 self._level_day = day
                 expected *= 2
 
+    def homes(self, numbers: Iterable[int]) -> Counter[int]:
+        """Return how many of some actors (`number_of`) came to the topic by which cascade (`home_of`), if known."""
+        known = (self._actors.get(number) for number in numbers)
+        return Counter(actor.home for actor in known if actor is not None and actor.home is not None)
+
+    def is_awaited(self, at_ms: int, *, rules: ReturnedRules) -> bool:
+        """Return whether it may still be said of a cohort that is closed what has become of it."""
+        begun_ms = clock_ms(self._closed_ms, self._joined_ms)
+        return self._closed_ms is not None and begun_ms is not None and at_ms < begun_ms + rules.within_ms
+
     def read(self, at_ms: int, *, rules: ReturnedRules, compares: bool = True) -> CohortReading | None:
         """Return what has become of the cohort up to an instant, None where none is watched.
 
@@ -189,16 +225,20 @@ class Cohort:
         closed_ms = self._closed_ms
         cohort = [actor for actor in self._actors.values() if actor.left_ms is not None]
         size, since_ms = len(cohort), self._opened_ms if closed_ms is None else closed_ms
+        begun_ms = clock_ms(closed_ms, self._joined_ms)
         returned = [
-            actor for actor in cohort if actor.back_ms is not None and actor.back_ms < since_ms + rules.within_ms
+            actor
+            for actor in cohort
+            if actor.back_ms is not None and begun_ms is not None and actor.back_ms < begun_ms + rules.within_ms
         ]
         compared = [actor for actor in returned if compares and actor.is_comparable(at_ms, day_ms=self._day_ms)]
         prolific = prolific_ratio([actor.rates(at_ms, day_ms=self._day_ms) for actor in compared])
         diverse = diversity_ratio([actor.uses_of_tags(at_ms, day_ms=self._day_ms) for actor in compared])
-        is_rated = size > 0 and closed_ms is not None
+        is_rated = size > 0 and begun_ms is not None
         return CohortReading(
             opened_ms=self._opened_ms,
             closed_ms=closed_ms,
+            joined_ms=self._joined_ms,
             size=size,
             scale=1 << self._level,
             returned=len(returned),
@@ -238,7 +278,7 @@ class Cohort:
         """Return the head, the default one where there is nothing that a restart would have to know."""
         if self.is_empty() and not self._level:
             return CohortHeadRow()
-        return CohortHeadRow(self._level, self._level_day, self._day, self._opened_ms, self._closed_ms)
+        return CohortHeadRow(self._level, self._level_day, self._day, self._opened_ms, self._closed_ms, self._joined_ms)
 
     def restore(self, rows: Iterable[CohortRow]) -> None:
         """Take up the rows of earlier `changed_rows`, in any order."""
@@ -246,13 +286,25 @@ class Cohort:
             if isinstance(row, CohortHeadRow):
                 self._told_head = row
                 self._level, self._level_day, self._day = row.level, row.level_day, row.day
-                self._opened_ms, self._closed_ms = row.opened_ms, row.closed_ms
+                self._opened_ms, self._closed_ms, self._joined_ms = row.opened_ms, row.closed_ms, row.joined_ms
                 continue
             self._told.add(row.chunk)
             self._chunks[row.chunk] = {actor.number for actor in row.actors}
             self._actors.update(
                 (actor.number, CohortActor.restored(actor, day_ms=self._day_ms)) for actor in row.actors
             )
+
+
+def clock_ms(closed_ms: int | None, joined_ms: int | None) -> int | None:
+    """Return from when on a return has `within_ms` to happen: the end of the escape, or a brand join behind that.
+
+    A join before the end begins the clock already, and the end begins it anew. None before either (MEASURES.md §7).
+
+    >>> clock_ms(None, 7), clock_ms(9, 7), clock_ms(9, 12)
+    (7, 9, 12)
+    """
+    begun_ms = [at_ms for at_ms in (closed_ms, joined_ms) if at_ms is not None]
+    return max(begun_ms, default=None)
 
 
 def _reached_ms(backs_ms: list[int], *, size: int, rules: ReturnedRules) -> int | None:
@@ -266,13 +318,14 @@ def outcome(reading: CohortReading, *, at_ms: int, rules: ReturnedRules) -> str 
 
     The rate of return never falls, so it is enough that it was reached `hold_ms` ago: by then those who made it have
     been back as long. If then it is not measured yet whether they are more prolific and more diverse (nobody is
-    compared before a day is over), it waits until it is, but no longer than `within_ms` after the close. Where the rate
+    compared before a day is over), it waits until it is, but no longer than `within_ms` (`clock_ms`). Where the rate
     was not reached by then, they have settled elsewhere if as many as a return takes are active anywhere, and faded if
     not. Of fewer than `cohort_min` nothing is ever said. What is told first stands: the caller asks no more.
     """
     if reading.closed_ms is None or reading.size < rules.cohort_min:
         return None
-    is_over = at_ms >= reading.closed_ms + rules.within_ms
+    begun_ms = clock_ms(reading.closed_ms, reading.joined_ms)
+    is_over = begun_ms is not None and at_ms >= begun_ms + rules.within_ms
     if reading.reached_ms is None:
         if not is_over:
             return None

@@ -21,10 +21,11 @@ class CohortActor:
     """One member: its history on topic, and its part in the cohort that is watched.
 
     `days` counts acts by day after the one at `since_ms`; `uses` are the days and tags of the last uses. Both begin
-    anew when the actor comes back. `before` is what they were when it left.
+    anew when the actor comes back. `before` is what they were when it left. `home` is the number of the first cascade
+    on the topic in which it was seen: who came by the same one belongs together.
     """
 
-    __slots__ = ("back_ms", "before", "days", "last_ms", "left_ms", "since_ms", "uses")
+    __slots__ = ("back_ms", "before", "days", "home", "last_ms", "left_ms", "since_ms", "uses")
 
     def __init__(self) -> None:
         self.last_ms = 0
@@ -34,10 +35,11 @@ class CohortActor:
         self.before: CohortBeforeRow | None = None
         self.left_ms: int | None = None
         self.back_ms: int | None = None
+        self.home: int | None = None
 
-    def act(self, at_ms: int, *, day_ms: int, tags: Iterable[str], closed_ms: int | None) -> None:
+    def act(self, at_ms: int, *, day_ms: int, tags: Iterable[str], may_return: bool) -> None:
         """Take in an act on topic: one more, or the one that ends an absence and begins a history."""
-        returns = self.left_ms is not None and self.back_ms is None and closed_ms is not None
+        returns = self.left_ms is not None and self.back_ms is None and may_return
         if returns:
             self.back_ms = at_ms
         elif self.left_ms is None and self.before is not None:
@@ -120,6 +122,7 @@ class CohortActor:
             before=self.before,
             left_ms=self.left_ms,
             back_ms=self.back_ms,
+            home=self.home,
         )
 
     @classmethod
@@ -127,10 +130,17 @@ class CohortActor:
         """Return the actor that a row was made of."""
         actor, last = cls(), row.last_ms // day_ms
         actor.last_ms, actor.since_ms, actor.before = row.last_ms, row.since_ms, row.before
-        actor.left_ms, actor.back_ms = row.left_ms, row.back_ms
+        actor.left_ms, actor.back_ms, actor.home = row.left_ms, row.back_ms, row.home
         actor.days = {last - age: acts for age, acts in enumerate(row.days) if acts}
         actor.uses = [(last - age, tag) for age, tag in zip(row.ages, _split(row.tags), strict=True)]
         return actor
+
+
+def home_of(root: str) -> int:
+    """Return the number that stands for the cascade of a root, of 48 bits."""
+    return int.from_bytes(
+        blake2b(root.encode(errors="surrogatepass"), digest_size=6, person=b"homes").digest(), "little"
+    )
 
 
 def _bytes_of(tag: str) -> bytes:

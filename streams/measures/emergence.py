@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from math import exp, fsum, log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streams.measures.chi_square import chi_square_log_survival
 from streams.measures.tag_divergence import g_squared
@@ -187,13 +187,14 @@ def _emergent(candidate: Candidate, population: Population, *, g2: float, q: flo
     )
 
 
-def breadth(uses: Mapping[str, int]) -> Breadth | None:
+def breadth(uses: Mapping[Any, int]) -> Breadth | None:
     """Return how uses spread over parts of a community (part -> uses), None where there are none.
 
-    A part is whatever the caller tells apart, such as the root of the first cascade in which a member was seen.
+    A part is whatever the caller tells apart, such as the root of the first cascade in which a member was seen. Where
+    people are counted, each once, it is their adoption entropy, which nobody can flood.
 
-    Source: Weng, Menczer & Ahn 2013, "Virality Prediction and Community Structure in Social Networks", for usage
-    entropy and concentration; Hill 1973, "Diversity and Evenness", for e^H.
+    Source: Weng, Menczer & Ahn 2013, "Virality Prediction and Community Structure in Social Networks", for usage and
+    adoption entropy and for concentration; Hill 1973, "Diversity and Evenness", for e^H.
 
     >>> breadth({"one": 5, "two": 5}).hill, breadth({"one": 9, "two": 0}).concentration
     (2.0, 1.0)

@@ -134,8 +134,8 @@ class TagActors:
             scale=1 << asked.level,
         )
 
-    def users(self, window: str, tags: Collection[str]) -> int:
-        """Return how many actors of the sample used any of some tags in a window."""
+    def users(self, window: str, tags: Collection[str]) -> set[int]:
+        """Return the numbers of the actors of the sample who used any of some tags in a window."""
         asked = self._windows[window]
         running = [] if asked.lag else [self._open[pane] for pane in sorted(self._open)]
         asked.settle(self._rows, self._order, level_min=max((pane.level for pane in running), default=0))
@@ -143,7 +143,7 @@ class TagActors:
         found = set[int]().union(*(asked.uses.by_tag.get(tag, {}) for tag in wanted))
         for pane in running:
             found.update(number for number, used in pane.actors() if number < limit and not wanted.isdisjoint(used))
-        return len(found)
+        return found
 
     def is_empty(self) -> bool:
         """Return whether no window covers anything and nothing waits to be covered."""

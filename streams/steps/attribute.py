@@ -11,7 +11,7 @@ from schemas.rows import RecentIdsRow, SourceClockRow
 from schemas.signal import FLAG_FUTURE, KINDS, Heartbeat, Signal, conversation_of
 from streams.attribution.conversations import Conversations
 from streams.attribution.duplicates import RecentIds
-from streams.attribution.matcher import Registry
+from streams.attribution.matcher import Matcher, Registry
 from streams.attribution.tags import normalize_tags
 from streams.eventtime.clock import ClockSettings, SourceClock, clamp_to_record
 from streams.eventtime.order import ReorderBuffer, Tie
@@ -161,7 +161,7 @@ class AttributeStep:
         if not own and root not in self._conversations:
             # It changes no topic, so nothing of it is remembered here: most of what a network says ends here.
             self.ledger.applied += 1
-            return _elsewhere(signal, root)
+            return _elsewhere(signal, root, matcher)
         # Partitions are split by conversation, so an id may be compared within its conversation only (WIRE.md §5).
         # What is edited or taken back may bear the id of what was created.
         if signal.op == "create" and self._recent.is_repeated(f"{len(root)}:{root}{signal.id}", at_ms=signal.at):
@@ -172,7 +172,7 @@ class AttributeStep:
             signal.tags = normalize_tags(signal.tags)[0]
         links = self._conversations.apply(signal, root=root, own=own, matcher=matcher, registry=self.registry)
         if links is None:
-            return _elsewhere(signal, root)
+            return _elsewhere(signal, root, matcher)
         if signal.op != "create":
             return None
         self.ledger.on_topic += 1
@@ -223,16 +223,19 @@ class AttributeStep:
         self._next_offset, self._frontier = offset, frontier
 
 
-def _elsewhere(signal: Signal, root: str) -> AttributedSignal | None:
+def _elsewhere(signal: Signal, root: str, matcher: Matcher) -> AttributedSignal | None:
     """Return a signal on no topic if it says what it is about: that tells where the talk of members goes.
 
-    Only what people say themselves counts: a share repeats the tags of somebody else.
+    Only what people say themselves counts: a share repeats the tags of somebody else. What a brand answers is told
+    without tags, too, for it may join its community there.
     """
-    if not signal.tags or signal.op != "create" or signal.kind not in _ORIGINALS:
+    if signal.op != "create" or signal.kind not in _ORIGINALS:
         return None
-    tags = normalize_tags(signal.tags)[0]
+    tags = normalize_tags(signal.tags)[0] if signal.tags else ()
+    if not tags and (signal.kind == "post" or not matcher.brand_topics(signal.network, signal.actor)):
+        return None
     kind = _KIND_INDEX[signal.kind]
-    return AttributedSignal(signal.at, signal.id, signal.actor, kind, signal.network, root, (), tags) if tags else None
+    return AttributedSignal(signal.at, signal.id, signal.actor, kind, signal.network, root, (), tags)
 
 
 def _tie_of(signal: Signal) -> Tie:

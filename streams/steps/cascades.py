@@ -138,6 +138,10 @@ class TopicCascades:
             for _, root in nsmallest(CASCADES_TOLD, live)
         )
 
+    def roots(self) -> Iterable[str]:
+        """Return the roots of the cascades that are remembered as evidence."""
+        return self._known.keys()
+
     def top_share(self, *, since_ms: int, posts: int) -> float | None:
         """Return what part of so many posts and shares the largest cascade made of those that began after an instant.
 

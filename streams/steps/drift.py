@@ -1,19 +1,23 @@
 """Where the talk of one topic's members goes: what emerges elsewhere, how many follow it, how far tags drift apart."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
+from typing import NamedTuple
 
 import msgspec
 
-from schemas.alert import EmergentEvidence
+from schemas.alert import BreadthEvidence, CommunityEvidence, EmergentEvidence
 from schemas.attributed import ADOPTED, BRAND, WILD
 from schemas.contribution import Contribution
-from schemas.drift_rows import DriftRow, TagActorsRow, TagPlacesRow
+from schemas.drift_rows import BreadthRow, DriftRow, TagActorsRow, TagPlacesRow
 from schemas.rules import Rules
 from schemas.vitals import Measures
 from streams.lifecycle.conditions import rounded
+from streams.measures.cohort_actor import home_of
 from streams.measures.drift import drift_share
-from streams.measures.emergence import Candidate, Population, Thresholds, emergent_topics
-from streams.measures.tag_actors import TagActors
+from streams.measures.emergence import Candidate, Population, Thresholds, breadth, emergent_topics
+from streams.measures.tag_actors import TagActors, TagReading
 from streams.measures.tag_divergence import NO_TAG, tag_divergence
 from streams.measures.tag_places import TagPlaces
 
@@ -30,6 +34,15 @@ NOW, BEFORE, LONG = "now", "before", "7d"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
+
+
+class _Said(NamedTuple):
+    """What the windows of one evaluation hold: read once, for reading costs what there are of tags."""
+
+    all: TagReading
+    before: TagReading
+    own: TagReading
+    wild: TagReading
 
 
 class TopicDrift:
@@ -51,6 +64,7 @@ class TopicDrift:
         self._evaluated = -1
         self._found = DriftRow(-1, None, None, None, None, ())
         self._emergent: frozenset[str] = frozenset()
+        self._gone: set[int] = set()
         self._has_changed = False
 
     def add(self, contribution: Contribution, seeds: Collection[str]) -> bool:
@@ -98,20 +112,45 @@ class TopicDrift:
 
     # --- evaluating ---------------------------------------------------------------------------------------------------
 
-    def evaluate(self, at_ms: int, *, rules: Rules, seeds: Collection[str]) -> None:
-        """Find out anew what emerged, if it is time for it; what is found holds until the next evaluation.
+    def evaluate(self, at_ms: int, *, rules: Rules, seeds: Collection[str]) -> bool:
+        """Find out anew what emerged, if it is time for it, and return whether it was.
 
-        `rules` are scaled already. What has emerged once goes on to be so as long as members use it, also when it has
-        become usual: who left has not come back because it was long ago.
+        What is found holds until the next evaluation; `spread` completes it. `rules` are scaled already. What has
+        emerged once goes on to be so as long as members use it, also when it has become usual: who left has not come
+        back because it was long ago.
         """
         number = at_ms * EVALUATIONS // self.pane_ms
         if number <= self._evaluated:
-            return
+            return False
         self._evaluated = number
         self._roll(at_ms // self.pane_ms)
         self._found = self._find(rules, seeds)
         self._emergent = frozenset(name for name, *_, exogenous in self._found.emergent if not exogenous)
         self._has_changed = True
+        return True
+
+    @property
+    def gone(self) -> Collection[int]:
+        """The numbers of those members, or of a sample of them, who use what emerged; as just evaluated."""
+        return self._gone
+
+    def spread(self, homes: Counter[int], roots: Iterable[str]) -> None:
+        """Tell over which parts of the community those are spread who are `gone`; of `roots` the names are known."""
+        self._gone = set()
+        found = breadth(homes)
+        if found is None:
+            return
+        names = {home_of(root): root for root in roots}
+        largest = nsmallest(TOLD_MAX, homes.items(), key=lambda home: (-home[1], home[0]))
+        told = BreadthRow(
+            entropy_nats=rounded(found.entropy_nats) or 0.0,
+            hill=rounded(found.hill) or 0.0,
+            concentration=rounded(found.concentration) or 0.0,
+            parts=found.parts,
+            people=homes.total(),
+            communities=tuple((names.get(home, ""), people) for home, people in largest),
+        )
+        self._found = msgspec.structs.replace(self._found, breadth=told)
 
     def _roll(self, pane: int) -> None:
         for tags in (self._all, self._own, self._wild, self._seeded):
@@ -119,16 +158,20 @@ class TopicDrift:
         self._places.roll(pane)
 
     def _find(self, rules: Rules, seeds: Collection[str]) -> DriftRow:
+        self._gone = set()
         if self._all.is_empty():
             return DriftRow(self._evaluated, None, None, None, None, ())
-        emergent = self._emerged(rules, seeds)
+        said = _Said(self._all.read(NOW), self._all.read(BEFORE), self._own.read(NOW), self._wild.read(NOW))
+        emergent = self._emerged(said, rules, seeds)
         names = [topic.name for topic in emergent if not topic.exogenous]
         # Like is compared with like: members who say what it is about, elsewhere and on the topic.
-        away, here = self._wild.users(NOW, names), self._all.users(NOW, seeds)
-        wild = self._wild.read(NOW)
+        self._gone = self._wild.users(NOW, names)
+        away, here = len(self._gone), len(self._all.users(NOW, seeds))
         # What members say anywhere is more, and so may be the smaller sample: that is the one both are told in.
-        share = drift_share(n_wild=away * wild.scale // self._all.read(NOW).scale, n_adopted=here, n_seeded=0)
-        divergence = tag_divergence(self._talk(names), self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min)
+        share = drift_share(n_wild=away * said.wild.scale // said.all.scale, n_adopted=here, n_seeded=0)
+        divergence = tag_divergence(
+            self._talk(said, names), self._seeded.read(LONG).counts, n_min=rules.escaped.uses_min
+        )
         return DriftRow(
             evaluated=self._evaluated,
             away=away,
@@ -143,9 +186,10 @@ class TopicDrift:
             ),
         )  # fmt: skip
 
-    def _talk(self, names: Sequence[str]) -> dict[str, int]:
+    @staticmethod
+    def _talk(said: _Said, names: Sequence[str]) -> dict[str, int]:
         """Return the members' own talk by tag: on the topic, and elsewhere on what emerged; of the smaller sample."""
-        own, wild = self._own.read(NOW), self._wild.read(NOW)
+        own, wild = said.own, said.wild
         scale = max(own.scale, wild.scale)
         return {
             name: (own.counts.get(name, 0) * own.scale + wild.counts.get(name, 0) * wild.scale) // scale
@@ -153,9 +197,9 @@ class TopicDrift:
             if name != NO_TAG
         }
 
-    def _emerged(self, rules: Rules, seeds: Collection[str]) -> list[EmergentEvidence]:
+    def _emerged(self, said: _Said, rules: Rules, seeds: Collection[str]) -> list[EmergentEvidence]:
         """Return the tags that members have newly taken up, or took up and go on with, the surest first."""
-        now, before = self._all.read(NOW), self._all.read(BEFORE)
+        now, before = said.all, said.before
         rule = rules.emergent
         # Either may be a sample, and not of the same size: shares are compared, and tested by the people who were seen.
         if max(now.counts.values(), default=0) < rule.actors_min:
@@ -211,6 +255,10 @@ class TopicDrift:
         measures.drift_share, measures.drift_share_low = found.share, found.share_low
         measures.tag_divergence_bits, measures.tag_divergence_log_p = found.bits, found.log_p
         measures.emergent_topics, measures.emergent_actors = len(self._emergent), found.away
+        if found.breadth is not None:
+            measures.breadth_entropy_nats = found.breadth.entropy_nats
+            measures.breadth_hill = found.breadth.hill
+            measures.breadth_concentration = found.breadth.concentration
 
     @property
     def emergent_tags(self) -> frozenset[str]:
@@ -221,6 +269,20 @@ class TopicDrift:
         """Return the largest of what emerged, what the whole network talks about behind what members do."""
         told = [EmergentEvidence(*topic) for topic in self._found.emergent]
         return tuple(sorted(told, key=lambda topic: (topic.exogenous, -topic.g2, topic.name))[:TOLD_MAX])
+
+    def breadth(self) -> BreadthEvidence | None:
+        """Return over which parts of the community those are spread who talk elsewhere, None where nobody is known."""
+        found = self._found.breadth
+        if found is None:
+            return None
+        return BreadthEvidence(
+            entropy_nats=found.entropy_nats,
+            hill=found.hill,
+            concentration=found.concentration,
+            parts=found.parts,
+            actors=found.people,
+            communities=tuple(CommunityEvidence(root or None, people) for root, people in found.communities),
+        )
 
     # --- remembering --------------------------------------------------------------------------------------------------
 

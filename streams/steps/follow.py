@@ -119,27 +119,45 @@ class FollowStep:
     def _contribution(self, signal: AttributedSignal, link: TopicLink) -> Contribution:
         topic, actor, at_ms = link.topic, signal.actor, signal.at
         terms = self._terms_of(topic, at_ms)
-        member = False
+        member = core = False
         if link.lineage != BRAND:
             # Who becomes a member with this act is one already: a community counts those who made it.
             self._members.act(actor=actor, topic=topic, at_ms=at_ms, rules=terms.member, day_ms=terms.day_ms)
             member = self._members.is_member(actor, topic, at_ms)
+            core = member and self._members.is_core(actor, topic, at_ms)
         units = self._cap.units(actor=actor, topic=topic, kind=signal.kind, at_ms=at_ms, weights=terms.weights)
         # What the brand and its audience say is compared with what members say: only that needs tags.
         tags = signal.tags if member or link.lineage < ADOPTED else ()
         return Contribution(
-            at_ms, signal.id, topic, actor, signal.kind, link.lineage, units, signal.root, signal.network, member, tags
+            at_ms,
+            signal.id,
+            topic,
+            actor,
+            signal.kind,
+            link.lineage,
+            units,
+            signal.root,
+            signal.network,
+            member,
+            tags,
+            core=core,
         )
 
     def _tell_elsewhere(self, signal: AttributedSignal) -> list[Contribution]:
-        """Return what a member says elsewhere for each of its communities; that of others is the background."""
+        """Return what a member says elsewhere for each of its communities; that of others is the background.
+
+        What a brand says there is told to its topics, too.
+        """
         actor, at_ms, shard = signal.actor, signal.at, shard_of(signal.actor)
+        aside = self._tell_aside(signal)
+        if not signal.tags:
+            return aside
         topics = self._members.topics(actor, at_ms)
         if not topics:
             self._background.add(shard, actor, signal.tags, at_ms=at_ms)
-            return []
+            return aside
         outside, outside_actors = self._background.read(shard, signal.tags, at_ms=at_ms)
-        told = []
+        told = [one for one in aside if one.topic not in topics]
         for topic in topics:
             weights = self._terms_of(topic, at_ms).weights
             units = self._cap.units(
@@ -164,6 +182,17 @@ class FollowStep:
                 )
             )
         return told
+
+    def _tell_aside(self, signal: AttributedSignal) -> list[Contribution]:
+        """Return what the brand says elsewhere, for each of its topics: it may join its community there."""
+        at_ms, actor = signal.at, signal.actor
+        topics = self.registry.at(at_ms).brand_topics(signal.network, actor)
+        return [
+            Contribution(
+                at_ms, signal.id, topic, actor, signal.kind, WILD, 0, signal.root, signal.network, tags=signal.tags
+            )
+            for topic in topics
+        ]
 
     def _pass_on(self, reading: CascadeReading) -> list[CascadeContribution]:
         """Return a reading for each of its topics, with what is known of the author's other roots there."""

@@ -1,6 +1,7 @@
 """Those of one topic's members who have left for elsewhere: who they are, whether they come back, and how."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -43,8 +44,23 @@ class Leavers:
             at_ms=contribution.at,
             on_topic=not is_wild,
             emergent=is_wild and any(tag in emergent for tag in tags),
+            root=contribution.root,
             tags=[tag for tag in tags if tag not in seeds],
         )
+
+    def join(self, at_ms: int) -> None:
+        """Take note that the brand has gone where they are: who comes back from now on has returned."""
+        self._cohort.join(at_ms)
+        self._read = (-1, None)
+        self._has_changed = True
+
+    def homes(self, numbers: Iterable[int]) -> Counter[int]:
+        """Return how many of these members came to the topic by which cascade, as far as that is remembered."""
+        return self._cohort.homes(numbers)
+
+    def is_awaited(self, at_ms: int, rules: ReturnedRules) -> bool:
+        """Return whether it may still be said what has become of those who had left. `rules` are scaled."""
+        return self._cohort.is_awaited(at_ms, rules=rules)
 
     def read(self, at_ms: int, rules: ReturnedRules) -> str | None:
         """Return what has become of the cohort, if that is known; it is looked at once an hour. `rules` are scaled."""
@@ -75,7 +91,8 @@ class Leavers:
             return
         if after == ESCAPED:
             self._cohort.open(at_ms)
-        elif before == ESCAPED:
+        elif before == ESCAPED and self._cohort.is_open:
+            # A table may be restored without the rows of the cohort; then there is nobody to wait for.
             self._cohort.close(at_ms)
         if before in AWAY and after not in AWAY:
             self._cohort.settle()

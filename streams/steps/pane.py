@@ -20,8 +20,8 @@ OPEN_BYTES_MAX = 48 * 1024
 _ACTOR_BYTES = 8
 """Bytes that the length of an id and a count take in a row, at the most."""
 
-# What is known of an actor: its signals, shifted, whose beginnings it took part in, and whether it is a member.
-_ENDOGENOUS, _SEEDED, _MEMBER, _SIGNAL = 1, 2, 4, 8
+# What is known of an actor: its signals, shifted, whose beginnings it took part in, and what it is to the community.
+_ENDOGENOUS, _SEEDED, _MEMBER, _CORE, _SIGNAL = 1, 2, 4, 8, 16
 _OF_PEOPLE = (SEEDED, ADOPTED)
 _MARKS = tuple(_ENDOGENOUS if lineage >= ADOPTED else _SEEDED * (lineage == SEEDED) for lineage in range(len(LINEAGES)))
 
@@ -58,8 +58,9 @@ class OpenPane:
         if known is None:
             known = 0
             self._bytes += _bytes_of(actor)
-        is_member = contribution.member and lineage != WILD
-        self._actors[actor] = known + _SIGNAL | _MARKS[lineage] | _MEMBER * is_member
+        if contribution.member and lineage != WILD:
+            known |= _MEMBER | _CORE * contribution.core
+        self._actors[actor] = known + _SIGNAL | _MARKS[lineage]
         self.has_changed = True
 
     @property
@@ -94,6 +95,10 @@ class OpenPane:
     def members(self) -> Iterable[str]:
         """Return the members who were on the topic, since the pane was thinned out last."""
         return [actor for actor, known in self._actors.items() if known & _MEMBER]
+
+    def core_members(self) -> Iterable[str]:
+        """Return those of `members` who are core members."""
+        return [actor for actor, known in self._actors.items() if known & _CORE]
 
     def clear(self) -> None:
         """Begin the next pane."""

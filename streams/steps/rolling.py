@@ -85,7 +85,8 @@ class Rolling:
         self._audience = Audience(lengths)
         self._endogenous_audience = Audience(day)
         self._seeded_audience = Audience(day)
-        self._members = Audience({ACTIVE: max(1, round(active_ms / pane_ms))})
+        active = {ACTIVE: max(1, round(active_ms / pane_ms))}
+        self._members, self._core_members = Audience(active), Audience(active)
         self._concentration = Concentration(lengths)
         self._baseline = Baseline()
         self._hourly = Baseline()
@@ -117,6 +118,7 @@ class Rolling:
         self._endogenous_audience.add(pane, self._pane.endogenous())
         self._seeded_audience.add(pane, self._pane.seeded())
         self._members.add(pane, self._pane.members())
+        self._core_members.add(pane, self._pane.core_members())
 
     def close(self, pane: int) -> None:
         """Give the open pane to the measures, and move all windows behind it."""
@@ -130,7 +132,7 @@ class Rolling:
             self._pane.clear()
         end = pane + 1
         self._counts.roll(end)
-        for audience in (self._audience, self._endogenous_audience, self._seeded_audience, self._members):
+        for _, audience in self._audiences():
             audience.roll(end)
         self._concentration.roll(end)
         self._reproduction.roll(end * self.pane_ms // self._step_ms)
@@ -245,6 +247,10 @@ class Rolling:
         """Return how many members have been on the topic lately."""
         return self._members.read(ACTIVE)
 
+    def active_core_members(self) -> int:
+        """Return how many of these are core members."""
+        return self._core_members.read(ACTIVE)
+
     def usual_hour(self, at_ms: int, count: int, rules: BaselineRules) -> BaselineReading:
         """Compare the on-topic signals of the last hour with what is usual for it."""
         return self._hourly.read_at(
@@ -273,13 +279,19 @@ class Rolling:
             for chunk, row in measure.changed_rows():
                 yield f"{prefix}|{chunk}", None if row is None else _encode(row)
 
-    def _chunked(self) -> tuple[tuple[str, RollingCounts | Audience | Concentration | Baseline | Reproduction], ...]:
+    def _audiences(self) -> tuple[tuple[str, Audience], ...]:
         return (
-            ("w", self._counts),
             ("a", self._audience),
             ("e", self._endogenous_audience),
             ("s", self._seeded_audience),
             ("n", self._members),
+            ("m", self._core_members),
+        )
+
+    def _chunked(self) -> tuple[tuple[str, RollingCounts | Audience | Concentration | Baseline | Reproduction], ...]:
+        return (
+            ("w", self._counts),
+            *self._audiences(),
             ("p", self._concentration),
             ("b", self._baseline),
             ("u", self._hourly),
@@ -294,12 +306,7 @@ class Rolling:
             self._pane.restore(_decode(row, type=OpenPaneRow))
         # Before the first tick there can be an audience already: that of a crowded open pane.
         self._counts.restore([_decode(row, type=CountsRow) for row in rows.get("w", ())], end)
-        for prefix, audience in (
-            ("a", self._audience),
-            ("e", self._endogenous_audience),
-            ("s", self._seeded_audience),
-            ("n", self._members),
-        ):
+        for prefix, audience in self._audiences():
             audience.restore([_decode(row, type=AudienceRow) for row in rows.get(prefix, ())], end)
         self._concentration.restore([_decode(row, type=ConcentrationRow) for row in rows.get("p", ())], end)
         for prefix, baseline in (("b", self._baseline), ("u", self._hourly)):

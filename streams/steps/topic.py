@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import Alert
+from schemas.attributed import BRAND, WILD
 from schemas.burst_rows import BurstRow
 from schemas.cascade import CascadeContribution, CascadeVitals
 from schemas.contribution import Contribution
@@ -19,6 +20,7 @@ from streams.lifecycle.rules import rules_hash, scaled
 from streams.lifecycle.states import Lifecycle
 from streams.steps.cascades import TopicCascades
 from streams.steps.drift import NOW_PANES, TopicDrift
+from streams.steps.joins import Joins
 from streams.steps.leavers import Leavers
 from streams.steps.rolling import Rolling
 
@@ -66,6 +68,7 @@ class Topic:
             pane_ms=pane_ms, hour_ms=hour_ms, first_pane=first_pane, active_ms=NOW_PANES * drift_pane_ms
         )
         self._leavers = Leavers(hour_ms=hour_ms)
+        self._joins = Joins(hour_ms=hour_ms)
         self._cascades = TopicCascades(brand=self.brand, topic=self.name)
         self._lifecycle = Lifecycle(brand=self.brand, topic=self.name, row=lifecycle)
         self._bursts = BurstWatch(brand=self.brand, topic=self.name, row=burst)
@@ -77,16 +80,28 @@ class Topic:
     def add(self, contribution: Contribution, seeds: Collection[str] = ()) -> None:
         """Count one contribution; what members say elsewhere counts where it is on what has emerged from the topic.
 
-        `seeds` are the topic's tags of that time.
+        `seeds` are the topic's tags of that time. What the brand says elsewhere counts for nothing, but may be news.
         """
+        if contribution.lineage == BRAND or is_aside(contribution):
+            self._come(contribution)
+        if is_aside(contribution):
+            return
         counts = self._drift.add(contribution, seeds)
         if contribution.member:
-            self._leavers.act(contribution, seeds=seeds, emergent=self._drift.emergent_tags)
+            emergent = self._drift.emergent_tags
+            self._leavers.act(contribution, seeds=seeds, emergent=emergent)
+            if counts:
+                self._joins.act(contribution, emergent=emergent)
         if not counts:
             return
         if self.next_tick_ms is None:
             self._wake(contribution.at)
         self._rolling.add(contribution)
+
+    def _come(self, contribution: Contribution) -> None:
+        """See whether the brand goes where its community has gone."""
+        if self._joins.come(contribution, emergent=self._drift.emergent_tags, state=self._lifecycle.state):
+            self._leavers.join(contribution.at)
 
     def take(self, told: CascadeContribution, rules: Rules) -> CascadeVitals | None:
         """Take note of how a cascade stands, and return what there is to tell of it."""
@@ -105,11 +120,13 @@ class Topic:
         self._use(rules)
         at_ms = self.next_tick_ms
         self._rolling.close(at_ms // self.pane_ms - 1)
-        self._drift.evaluate(at_ms, rules=self._scaled, seeds=seeds)
+        if self._drift.evaluate(at_ms, rules=self._scaled, seeds=seeds):
+            self._drift.spread(self._leavers.homes(self._drift.gone), self._cascades.roots())
         reading = self._read(at_ms)
         before = self._lifecycle.state
         alerts = self._judge(reading)
         self._leavers.follow(before, self._lifecycle.state, at_ms)
+        self._joins.follow(before, self._lifecycle.state, at_ms)
         told = (self._lifecycle.state, reading.windows, reading.measures)
         changed = told != self._told
         self._told = told
@@ -157,8 +174,10 @@ class Topic:
         measures = self._rolling.measures(at_ms, windows["24h"].actors, self._scaled, learns=is_usual)
         self._drift.tell(measures)
         measures.members = self._rolling.active_members()
+        measures.core_members = self._rolling.active_core_members()
         outcome = self._leavers.read(at_ms, self._scaled.returned)
         self._leavers.tell(measures)
+        self._joins.tell(measures)
         since_ms = at_ms - self._rolling.day_ms
         by_kind = windows["24h"].by_kind
         share = self._cascades.top_share(
@@ -173,13 +192,17 @@ class Topic:
             day_ms=self._rolling.day_ms,
             emergent=self._drift.emergent(),
             outcome=outcome,
+            breadth=self._drift.breadth(),
+            join=self._joins.evidence(),
+            joined_ms=self._joins.first_ms,
+            is_awaited=self._leavers.is_awaited(at_ms, self._scaled.returned),
         )
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the rows that changed since the last call; only for a topic that was added to or ticked since."""
         key = self.key
         yield f"t|{key}", _encode(self._head())
-        for part in (self._rolling, self._cascades, self._drift, self._leavers):
+        for part in (self._rolling, self._cascades, self._drift, self._leavers, self._joins):
             for name, value in part.changed_rows():
                 yield f"{name}|{key}", value
 
@@ -222,7 +245,13 @@ class Topic:
         topic._rolling.restore(head, by_prefix)
         topic._drift.restore(by_prefix)
         topic._leavers.restore(by_prefix)
+        topic._joins.restore(by_prefix)
         topic._cascades.restore(
             largest=by_prefix.get("k", ()), watched=by_prefix.get("v", ()), histories=by_prefix.get("h", ())
         )
         return topic
+
+
+def is_aside(contribution: Contribution) -> bool:
+    """Return whether a contribution is what the brand says elsewhere: whoever else is heard there is a member."""
+    return contribution.lineage == WILD and not contribution.member

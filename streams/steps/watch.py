@@ -15,7 +15,7 @@ from streams.eventtime.inlet import PacketInlet
 from streams.lifecycle.rules import scaled
 from streams.steps.drift import NOW_PANES
 from streams.steps.rolling import hour_ms_of
-from streams.steps.topic import Topic
+from streams.steps.topic import Topic, is_aside
 
 NAME = "watch"
 
@@ -68,7 +68,10 @@ class WatchStep:
         for key in sorted(self._awake | by_topic.keys() if is_due else by_topic):
             topic = self._topics.get(key)
             if topic is None:
-                topic = self._topics[key] = self._new_topic(key, by_topic[key][0].at)
+                begun_ms = _begun_ms(by_topic[key])
+                if begun_ms is None:
+                    continue
+                topic = self._topics[key] = self._new_topic(key, begun_ms)
             self._take(topic, by_topic.get(key, ()), frontier_ms, seen)
             if topic.next_tick_ms is None:
                 self._awake.discard(key)
@@ -155,6 +158,11 @@ class WatchStep:
 @lru_cache(maxsize=1_024)
 def _tags_of(tags: tuple[str, ...]) -> frozenset[str]:
     return frozenset(normalize_tag(tag) for tag in tags)
+
+
+def _begun_ms(items: Sequence[ContributionItem]) -> int | None:
+    """Return when a topic begins, None where all that came is what its brand says elsewhere."""
+    return next((one.at for one in items if isinstance(one, CascadeContribution) or not is_aside(one)), None)
 
 
 def _vitals_place(vitals: Vitals) -> tuple[int, str, str]:

@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from schemas.cohort_rows import CohortRow
 from schemas.rules import ReturnedRules
 from streams.measures.cohort import Cohort
+from streams.measures.tag_actors import number_of
 
 Run = list[Any]
 
@@ -38,7 +39,7 @@ class CohortDriver:
         )
         few = st.lists(act, max_size=8, unique_by=lambda one: one[0])
         gaps = st.sampled_from([0, 1, 7, 30, 60, 100, 130, 700, 1_300, 1_400, 1_500, 3_000])
-        turn = st.sampled_from(["", "", "open", "close", "settle"])
+        turn = st.sampled_from(["", "", "open", "close", "settle", "join"])
         steps = st.lists(st.tuples(gaps, turn, few), min_size=1, max_size=14)
         # A crowd takes its time, so there is one in some of the runs only.
         return st.tuples(steps, st.sampled_from([0, 0, 0, 0, 0, 2_100, 2_300])).map(lambda run: self._timed(*run))
@@ -51,7 +52,7 @@ class CohortDriver:
         for number, (gap_ms, wanted, acts) in enumerate(steps):
             at_ms += gap_ms
             turn = "" if wanted == ("open" if is_open else "close") else wanted
-            is_open = turn == "open" or (is_open and not turn)
+            is_open = turn == "open" or (is_open and turn in ("", "join"))
             timed.append((at_ms, turn, acts + many if number == len(steps) // 2 else acts))
         return timed
 
@@ -69,11 +70,13 @@ class CohortDriver:
             getattr(measure, turn)(at_ms)
         measure.expire(at_ms)
         for actor, on_topic, emergent, tags in acts:
-            measure.act(actor, at_ms=at_ms, on_topic=on_topic, emergent=emergent, tags=tags)
+            root = f"root of {actor}" if "a" in tags else "one"
+            measure.act(actor, at_ms=at_ms, on_topic=on_topic, emergent=emergent, tags=tags, root=root)
 
     def _readings(self, measure: Cohort, at_ms: int) -> object:
         reads = [measure.read(at_ms + ahead_ms, rules=self.rules) for ahead_ms in (0, 2 * DAY_MS)]
-        return measure.is_empty(), reads
+        homes = measure.homes(map(number_of, "stuvwxyz"))
+        return measure.is_empty(), measure.is_open, measure.is_awaited(at_ms, rules=self.rules), homes, reads
 
     def batch(self, run: Run) -> object:
         """Take all steps without reading in between."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.alert import CascadeEvidence, EmergentEvidence
+from schemas.alert import BreadthEvidence, CascadeEvidence, EmergentEvidence, JoinEvidence
 from schemas.cascade import CascadeVitals
 from schemas.rules import DAY_MS, MINUTE_MS
 from schemas.vitals import Measures, WindowVitals
@@ -42,6 +42,10 @@ def reading(
     flags: tuple[str, ...] = (),
     emergent: tuple[EmergentEvidence, ...] = (),
     outcome: str | None = None,
+    is_awaited: bool = True,
+    breadth: BreadthEvidence | None = None,
+    join: JoinEvidence | None = None,
+    joined_ms: int | None = None,
     **measures: Any,
 ) -> Reading:
     """Return a reading of a seeded topic with an ordinary audience; what is given replaces what is ordinary."""
@@ -68,6 +72,10 @@ def reading(
         flags=flags,
         emergent=emergent,
         outcome=outcome,
+        is_awaited=is_awaited,
+        breadth=breadth,
+        join=join,
+        joined_ms=joined_ms,
     )
 
 
@@ -153,6 +161,7 @@ AWAY_MOODS: dict[str, dict[str, Any]] = {
     "here": HERE,
     "here, growing": HERE | {"baseline_z": 4.0},
     "asleep": {"recent": 0},
+    "over": HERE | {"is_awaited": False},
     "back": BACK | {"outcome": "returned-richer"},
     "faded": MOODS["silent"] | BACK | {"return_rate": 0.04, "return_rate_low": 0.02, "outcome": "faded"},
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.alert import OUTCOMES, EmergentEvidence, Status
+from schemas.alert import OUTCOMES, BreadthEvidence, EmergentEvidence, JoinEvidence, Status
 from schemas.rules import DAY_MS, HOUR_MS, Rules
 from streams.lifecycle import escape_conditions
 from streams.lifecycle.conditions import Reading
@@ -17,7 +17,19 @@ NOW_MS = at_minute(8 * 60 + 12)
 RULES = Rules()
 
 
-def say(reading: Reading, *, status: Status = "firing", rising: bool = False, outcome: str | None = None) -> str:
+JOIN = JoinEvidence("2012-07-03T06:12:00Z", "tag", tag="bees", root="p7", joins=3)
+"""The brand came 26 hours ago."""
+JOINED_MS = NOW_MS - 26 * HOUR_MS
+
+
+def say(
+    reading: Reading,
+    *,
+    status: Status = "firing",
+    rising: bool = False,
+    joined: bool = False,
+    outcome: str | None = None,
+) -> str:
     """Say what an episode is that began three hours ago; of a return, one that took three days and a bit."""
     state = "escaped" if outcome is None else "returned"
     judge = {"resolved": escape_conditions.escaped_leave}.get(status, escape_conditions.escaped_enter)
@@ -36,6 +48,7 @@ def say(reading: Reading, *, status: Status = "firing", rising: bool = False, ou
         reading=reading,
         conditions=judge(reading, RULES),
         rising=rising,
+        joined=joined,
         left_ms=NOW_MS - 3 * DAY_MS - HOUR_MS,
     )
 
@@ -82,8 +95,65 @@ def test_the_end_of_an_escape_says_how_many_are_still_elsewhere() -> None:
     """And names no place: that is where they come from."""
     said = say(mood("here", NOW_MS, emergent=PLACES), status="resolved")
 
-    assert ": 4 % of its active members talk elsewhere now; 1,000 people took part" in said
+    assert ": 4 % of its active members still talk elsewhere; 1,000 people took part" in said
     assert "bees" not in said
+
+
+def test_an_escape_of_which_nothing_is_left_ends_without_a_zero() -> None:
+    """Nobody says "0 %" of people."""
+    said = say(mood("here", NOW_MS, drift_share=0.0, drift_share_low=0.0), status="resolved")
+
+    assert ": none of its active members talks elsewhere any more; 1,000 people took part" in said
+
+
+@pytest.mark.parametrize(
+    ("actors", "concentration", "words"),
+    [
+        (120, 0.64, "(48 people), and 64 % of them had come to the topic by one and the same conversation; 1,000"),
+        (120, 0.31, "(48 people), and they come from several circles of the community, the largest with 31 % of them;"),
+        (120, 0.07, "(48 people), and they come from all over the community; 1,000"),
+        (9, 0.64, "(48 people); 1,000"),
+    ],
+)
+def test_an_escape_says_how_broad_it_is(actors: int, concentration: float, words: str) -> None:
+    """Whether one circle of the community has gone or all of it; of a handful of people nothing is said."""
+    breadth = BreadthEvidence(1.0, hill=2.718, concentration=concentration, parts=5, actors=actors)
+
+    assert words in say(mood("elsewhere", NOW_MS, breadth=breadth))
+
+
+@pytest.mark.parametrize(
+    ("tag", "entrance"), [("bees", "it spoke up there with #bees"), (None, "it answered in the conversation p7")]
+)
+def test_that_the_brand_has_joined_is_told_first(tag: str | None, entrance: str) -> None:
+    """By what, and then where everybody is."""
+    join = JoinEvidence("2012-07-04T08:11:00Z", "tag" if tag else "reply", tag=tag, root="p7", joins=1)
+    said = say(mood("elsewhere", NOW_MS, join=join, joined_ms=NOW_MS - 1), status="updated", joined=True)
+
+    assert said.startswith(
+        "The brand has joined its community of cern/higgs elsewhere, 3 hours after that took its talk there: "
+        f"{entrance}; 54 % of its active members (at least 47 %) now talk about #nomowmay"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lift", "words"),
+    [
+        (None, "with #bees 26 hours ago; "),
+        ((1.8, 1.5, 2.1), "ago, and in the 24 hours after it members were 1.8 times as active as before; "),
+        ((0.5, 0.4, 0.6), "ago, and in the 24 hours after it members were only 50 % as active as before; "),
+        ((1.1, 0.9, 1.3), "ago, and in the 24 hours after it members were about as active as before; "),
+    ],
+)
+def test_what_followed_a_join_is_told_later(lift: tuple[float, float, float] | None, words: str) -> None:
+    """A day later it is known how members took it, and whether that can be chance."""
+    value, low, high = lift or (None, None, None)
+    join = JoinEvidence(JOIN.at, JOIN.how, JOIN.tag, JOIN.root, JOIN.joins, lift=value, lift_low=low, lift_high=high)
+    reading = mood("elsewhere", NOW_MS, join=join, joined_ms=JOINED_MS)
+
+    assert "; the brand joined them there with #bees 26 hours ago" in say(reading, status="updated")
+    assert words in say(reading, status="updated")
+    assert words.rstrip("; ") in say(mood("back", NOW_MS, join=join, joined_ms=JOINED_MS), outcome="returned")
 
 
 def test_talk_that_is_alike_again_is_not_called_a_return_of_people() -> None:
@@ -130,8 +200,8 @@ def test_of_five_places_three_are_named() -> None:
 # --- returned ---------------------------------------------------------------------------------------------------------
 
 NUMBERS = (
-    "64 % of the 140 people who had left (at least 58 %) are back, posting 1.4 times as much as before, about 1.3 "
-    "times as many different things"
+    "64 % of the 140 people who had left (at least 58 %) are back, posting 1.4 times as much as before, and about 1.3 "
+    "times as many different things as before"
 )
 SETTLED = f"{NUMBERS}; the talk there is about #nomowmay (120 people) and #bees (48 people)"
 
@@ -154,6 +224,24 @@ SETTLED = f"{NUMBERS}; the talk there is about #nomowmay (120 people) and #bees 
 def test_every_outcome_has_its_own_words(outcome: str, said: str) -> None:
     """What became of them, after how long, and the numbers that it was told by."""
     assert say(mood("back", NOW_MS, emergent=PLACES), outcome=outcome) == said
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"return_rate": 0.0, "return_rate_low": 0.0}, ": none of the 140 people who had left is back."),
+        (
+            {"return_rate": 0.004, "return_rate_low": 0.0},
+            ": less than 1 % of the 140 people who had left",
+        ),
+        ({"prolific_ratio": 1.02}, "are back, posting as much as before, and about 1.3 times as many different"),
+        ({"prolific_ratio": 0.5, "diversity_ratio": None}, "are back, posting only 50 % as much as before."),
+        ({"prolific_ratio": None}, "are back, talking about 1.3 times as many different things as before."),
+    ],
+)
+def test_a_return_is_told_in_plain_words(change: dict[str, Any], words: str) -> None:
+    """No "0 % are back", no "1.0 times as much", and nothing of what nobody measured."""
+    assert words in say(mood("back", NOW_MS, **change), outcome="returned")
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

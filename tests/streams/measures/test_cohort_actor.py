@@ -16,7 +16,7 @@ def acted(*instants_ms: int, tags: tuple[str, ...] = ()) -> CohortActor:
     actor = CohortActor()
     for at_ms in instants_ms:
         actor.last_ms = at_ms
-        actor.act(at_ms, day_ms=DAY_MS, tags=tags, closed_ms=None)
+        actor.act(at_ms, day_ms=DAY_MS, tags=tags, may_return=False)
     return actor
 
 
@@ -42,7 +42,7 @@ def test_who_was_never_on_topic_has_nothing_to_be_compared_with() -> None:
     actor = CohortActor()
 
     assert left(actor, 1_000) == (0, 0, 0)
-    actor.act(1_200, day_ms=DAY_MS, tags=(), closed_ms=1_100)
+    actor.act(1_200, day_ms=DAY_MS, tags=(), may_return=True)
     assert actor.back_ms == 1_200
     assert not actor.is_comparable(5_000, day_ms=DAY_MS)
 
@@ -58,9 +58,9 @@ def test_return_begins_a_new_history() -> None:
     """What was said before and while away is none of how it is since."""
     actor = acted(1_000, 1_010, 1_020, tags=("#a",))
     actor.leave(1_150, day_ms=DAY_MS)
-    actor.act(1_160, day_ms=DAY_MS, tags=["#b"], closed_ms=None)
+    actor.act(1_160, day_ms=DAY_MS, tags=["#b"], may_return=False)
     for at_ms in (1_300, 1_310, 1_350):
-        actor.act(at_ms, day_ms=DAY_MS, tags=["#c", "#c"], closed_ms=1_200)
+        actor.act(at_ms, day_ms=DAY_MS, tags=["#c", "#c"], may_return=True)
     before, after = actor.uses_of_tags(1_400, day_ms=DAY_MS)
 
     assert actor.back_ms == 1_300
@@ -77,8 +77,8 @@ def test_what_was_before_stands_until_the_return() -> None:
     actor.settle()
     again = left(actor, 2_000)
     actor.settle()
-    actor.act(2_100, day_ms=DAY_MS, tags=(), closed_ms=None)
-    actor.act(2_150, day_ms=DAY_MS, tags=(), closed_ms=None)
+    actor.act(2_100, day_ms=DAY_MS, tags=(), may_return=False)
+    actor.act(2_150, day_ms=DAY_MS, tags=(), may_return=False)
 
     assert before == again == (2, 150, 0)
     assert left(actor, 2_200) == (1, 100, 0)
@@ -96,7 +96,7 @@ def test_row_is_all_that_counts(said: list[tuple[int, list[str]]], leaves_after:
         at_ms += gap_ms
         for actor in (one, other):
             actor.last_ms = at_ms
-            actor.act(at_ms, day_ms=DAY_MS, tags=tags, closed_ms=5_000)
+            actor.act(at_ms, day_ms=DAY_MS, tags=tags, may_return=True)
             if number == leaves_after:
                 actor.leave(at_ms, day_ms=DAY_MS)
         row = msgspec.msgpack.decode(msgspec.msgpack.encode(other.row(7, day_ms=DAY_MS)), type=CohortActorRow)

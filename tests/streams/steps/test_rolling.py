@@ -65,9 +65,10 @@ def act(
     lineage: int = ADOPTED,
     units: int = 1000,
     member: bool = False,
+    core: bool = False,
 ) -> Contribution:
     """Return what somebody did on the topic."""
-    return Contribution(at_ms, f"{at_ms}{actor}", "b/t", actor, kind, lineage, units, "r", "n", member)
+    return Contribution(at_ms, f"{at_ms}{actor}", "b/t", actor, kind, lineage, units, "r", "n", member, core=core)
 
 
 def close(rolling: Rolling, upto_ms: int) -> None:
@@ -105,6 +106,7 @@ def random_acts(seed: int, *, count: int = 80) -> list[Contribution]:
                 lineage=random.randrange(len(LINEAGES)),
                 units=random.choice([0, 200, 1000]),
                 member=random.random() < 0.5,
+                core=random.random() < 0.3,
             )
         )
     return acts
@@ -210,7 +212,9 @@ def test_active_members_are_those_who_were_on_the_topic_lately(seed: int) -> Non
         close(rolling, tick_ms)
         lately = [one for one in acts if tick_ms - ACTIVE_MS <= one.at < tick_ms]
 
-        assert rolling.active_members() == len({one.actor for one in lately if one.member and one.lineage != WILD})
+        members = [one for one in lately if one.member and one.lineage != WILD]
+        assert rolling.active_members() == len({one.actor for one in members})
+        assert rolling.active_core_members() == len({one.actor for one in members if one.core})
 
 
 def test_a_member_leaves_the_active_ones_when_the_time_is_over() -> None:
@@ -326,7 +330,8 @@ def test_measures_from_their_rows_go_on_the_same(seed: int, kept_after: int, is_
     acts = random_acts(seed)
     if is_long_silence:
         acts[kept_after:] = [
-            act(one.at + 8 * DAY_MS, one.actor, lineage=one.lineage, member=one.member) for one in acts[kept_after:]
+            act(one.at + 8 * DAY_MS, one.actor, lineage=one.lineage, member=one.member, core=one.core)
+            for one in acts[kept_after:]
         ]
     random, table, again = Random(seed), Table(), Table()
     old = new = new_rolling()
@@ -337,6 +342,7 @@ def test_measures_from_their_rows_go_on_the_same(seed: int, kept_after: int, is_
                 close(rolling, at_ms)
         if number > kept_after:
             assert (old.windows(), old.active_members()) == (new.windows(), new.active_members())
+            assert old.active_core_members() == new.active_core_members()
             assert (old.end, old.is_empty(), old.first_pane) == (new.end, new.is_empty(), new.first_pane)
             if acts[number - 1].at // PANE_MS < one.at // PANE_MS:
                 assert measured(old, at_ms) == measured(new, at_ms)

@@ -131,7 +131,8 @@ class LookBack:
             return "returned"
         if self.lasted(escape_conditions.escaped_enter, self.first["eligible"], now) >= 8 * MINUTE_MS:
             return "escaped"
-        return self.below(3, now) if spent_ms >= 85 * MINUTE_MS else "returning"
+        is_over = self.lasted(escape_conditions.given_up, first, now) >= 25 * MINUTE_MS
+        return self.below(3, now) if is_over else "returning"
 
     def below(self, height: int, now: int) -> str:
         """Return the highest state below a height that holds."""

@@ -44,9 +44,11 @@ acts = st.lists(
 ).map(sorted)
 
 
-def fed(said: Iterable[Act], *, opened_ms: int, closed_ms: int) -> Cohort:
-    """Return a cohort that was told of acts, of its opening and its close."""
+def fed(said: Iterable[Act], *, opened_ms: int, closed_ms: int, joined_ms: int | None = None) -> Cohort:
+    """Return a cohort that was told of acts, of its opening and its close, and of the brand's join."""
     cohort, turns = Cohort(day_ms=DAY_MS), [(opened_ms, "open"), (closed_ms, "close")]
+    if joined_ms is not None:
+        turns = sorted([*turns, (joined_ms, "join")], key=lambda turn: (turn[0], turn[1] != "open"))
     for act in said:
         while turns and turns[0][0] <= act.at_ms:
             at_ms, turn = turns.pop(0)
@@ -74,8 +76,12 @@ def counted(said: list[Act], *, until_ms: int, forgets: bool) -> tuple[int, int,
     return number, until_ms - max(first_ms, on_topic[0].at_ms), tags
 
 
-def by_definition(said: list[Act], *, opened_ms: int, closed_ms: int, at_ms: int) -> dict[str, object]:
+def by_definition(
+    said: list[Act], *, opened_ms: int, closed_ms: int, at_ms: int, joined_ms: int | None = None
+) -> dict[str, object]:
     """Return what a reading must say, by looking through everything that everybody did."""
+    from_ms = closed_ms if joined_ms is None else min(closed_ms, joined_ms)
+    over_ms = RULES.within_ms + (closed_ms if joined_ms is None else max(closed_ms, joined_ms))
     cohort, backs, rates, tags, last = 0, [], [], [], []
     for actor in sorted({act.actor for act in said}):
         own = [act for act in said if act.actor == actor]
@@ -85,10 +91,10 @@ def by_definition(said: list[Act], *, opened_ms: int, closed_ms: int, at_ms: int
         cohort += 1
         last.append(own[-1].at_ms)
         left = leaving[0]
-        since = [act for act in own if act.at_ms >= closed_ms]
+        since = [act for act in own if act.at_ms >= from_ms and act > left]
         while since and not since[0].on_topic:
             since = since[1:]
-        if not since or since[0].at_ms >= closed_ms + RULES.within_ms:
+        if not since or since[0].at_ms >= over_ms:
             continue
         backs.append(since[0].at_ms)
         before = counted([act for act in own if act <= left], until_ms=left.at_ms, forgets=True)
@@ -121,16 +127,26 @@ def nearly(expected: dict[str, object]) -> dict[str, object]:
     }
 
 
-@given(acts, st.integers(1_000, 4_500), st.integers(0, 1_500), st.integers(0, 2_500))
+@given(
+    acts,
+    st.integers(1_000, 4_500),
+    st.integers(0, 1_500),
+    st.none() | st.integers(0, 2_500),
+    st.integers(0, 2_500),
+)
 def test_reading_is_what_a_look_through_everything_says(
-    said: list[Act], opened_ms: int, away_ms: int, later_ms: int
+    said: list[Act], opened_ms: int, away_ms: int, until_join_ms: int | None, later_ms: int
 ) -> None:
-    """Who left, who returned and when, how they were before and are since: from all acts, without any shortcut."""
+    """Who left, who returned and when, how they were before and are since: from all acts, without any shortcut.
+
+    Who comes back after the brand has come counts before the escape is over, and has as long as after its end.
+    """
     closed_ms = opened_ms + away_ms
-    at_ms = max(closed_ms, said[-1].at_ms if said else 0) + later_ms
-    reading = fed(said, opened_ms=opened_ms, closed_ms=closed_ms).read(at_ms, rules=RULES)
+    joined_ms = None if until_join_ms is None else opened_ms + until_join_ms
+    at_ms = max(closed_ms, joined_ms or 0, said[-1].at_ms if said else 0) + later_ms
+    reading = fed(said, opened_ms=opened_ms, closed_ms=closed_ms, joined_ms=joined_ms).read(at_ms, rules=RULES)
     assert reading is not None
-    expected = by_definition(said, opened_ms=opened_ms, closed_ms=closed_ms, at_ms=at_ms)
+    expected = by_definition(said, opened_ms=opened_ms, closed_ms=closed_ms, at_ms=at_ms, joined_ms=joined_ms)
 
     assert {name: getattr(reading, name) for name in expected} == nearly(expected)
 

@@ -55,6 +55,11 @@ END_MS = 1_000 + 1_400
         ({"diversity_ratio": None, "diversity_ratio_low": None}, END_MS, "returned"),
         ({"diversity_ratio": None, "diversity_ratio_low": None, "prolific_ratio": 1.0}, 1_150, "returned"),
         ({"prolific_ratio": None, "prolific_ratio_low": None, "diversity_ratio": 1.0}, 1_150, "returned"),
+        # A brand that comes behind the end of the escape begins the time for it anew, one that came before does not.
+        (NOBODY | {"joined_ms": 1_300}, 1_300 + 1_399, None),
+        (NOBODY | {"joined_ms": 1_300}, 1_300 + 1_400, "settled-elsewhere"),
+        (NOBODY | {"joined_ms": 700}, END_MS - 1, None),
+        (NOBODY | {"joined_ms": 700}, END_MS, "settled-elsewhere"),
         # Who returns at the last moment is not waited for.
         ({"reached_ms": END_MS - 10}, END_MS - 1, None),
         ({"reached_ms": END_MS - 10}, END_MS, "returned-richer"),
