@@ -82,7 +82,8 @@ class TopicRow(msgspec.Struct, array_like=True):
 
     `next_tick_ms` is 0 while the topic sleeps. `end` is the pane before which its windows end. `hour_ms` is how long an
     hour lasts, shorter where a season is scaled. `peak` are the most signals of an hour since it slept last. Tags
-    are counted in panes of `drift_pane_ms`, `drift_before` of which make the past.
+    are counted in panes of `drift_pane_ms`, `drift_before` of which make the past. `last_ms` is when it was heard of
+    last.
     """
 
     pane_ms: int
@@ -97,6 +98,7 @@ class TopicRow(msgspec.Struct, array_like=True):
     burst: BurstRow = BurstRow()
     drift_pane_ms: int = 1_800_000
     drift_before: int = 336
+    last_ms: int = 0
 
 
 class OpenPaneRow(msgspec.Struct, array_like=True):

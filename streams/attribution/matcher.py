@@ -298,10 +298,6 @@ class Registry:
             self._matchers[segment] = matcher
         return matcher
 
-    def topics_at(self, at_ms: int) -> tuple[str, ...]:
-        """Return the keys of all topics in force at an instant, sorted."""
-        return tuple(key for key in self._histories if self.version(key, at_ms) is not None)
-
     def version(self, topic: str, at_ms: int) -> TopicVersion | None:
         """Return what is in force for a topic at an instant; None before, after and outside its validity."""
         history = self._histories.get(topic)

@@ -8,7 +8,7 @@ from schemas.lifecycle_rows import EpisodeRow
 from schemas.rules import BurstRules, ReminderRules
 from streams.lifecycle import episodes, timers
 from streams.lifecycle.alerts import severity_of
-from streams.lifecycle.burst_alerts import build_burst_alert, hour_ms_of
+from streams.lifecycle.burst_alerts import build_burst_alert
 from streams.lifecycle.burst_conditions import burst_enter, burst_leave
 from streams.lifecycle.conditions import Reading, satisfied
 from streams.measures.baseline import BaselineReading
@@ -141,7 +141,7 @@ class BurstWatch:
         at_ms, rules = tick.reading.at_ms, tick.rules
         left = burst_leave(tick.reading, tick.baseline, rules)
         # After a gap the hour lacks what was not heard: what looks like calm is missing data.
-        is_calm = satisfied(left) and self.is_whole(at_ms=at_ms, hour_ms=hour_ms_of(tick.reading))
+        is_calm = satisfied(left) and self.is_whole(at_ms=at_ms, hour_ms=tick.reading.hour_ms)
         self._leaving = timers.run(self._leaving, BURST, is_calm, at_ms=at_ms)
         if timers.has_lasted(self._leaving, rules.keep_ms, at_ms=at_ms):
             self._episode = self._leaving = None

@@ -10,7 +10,6 @@ from streams.lifecycle.conditions import Reading, on_topic, rounded, satisfied
 from streams.lifecycle.wording import ROOT_CHARACTERS_SAID, duration, moment, shortened
 from streams.measures.baseline import BaselineReading, Level
 
-HOURS_A_DAY = 24
 BUSY_SHARE = 0.25
 """From this share of the hour's signals on the busiest account is worth a word."""
 
@@ -33,11 +32,6 @@ USUAL: dict[Level, str] = {
     "hour_of_week": "where about {expected:,.0f} would be usual at this time of the week",
     "learning": "in a topic that is too young to say what is usual",
 }
-
-
-def hour_ms_of(reading: Reading) -> int:
-    """Return how long the window called `1h` is: shorter than an hour where a season is scaled."""
-    return reading.day_ms // HOURS_A_DAY
 
 
 def build_burst_alert(
@@ -77,7 +71,7 @@ def build_burst_alert(
             conditions=conditions,
             rising=rising,
         ),
-        since_ms=reading.at_ms - hour_ms_of(reading),
+        since_ms=reading.at_ms - reading.hour_ms,
         signals=reading.windows[HOUR].signals,
     )
 
@@ -117,7 +111,7 @@ def _volume(reading: Reading, baseline: BaselineReading) -> str:
     hour = reading.windows[HOUR]
     usual = USUAL[baseline.level].format(expected=baseline.expected)
     who = f"{_many(on_topic(hour), 'signal')} by {_many(hour.actors, 'account')}"
-    return f"{who} within {duration(hour_ms_of(reading))}, {usual}"
+    return f"{who} within {duration(reading.hour_ms)}, {usual}"
 
 
 def _makers(reading: Reading) -> str:

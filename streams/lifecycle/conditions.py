@@ -12,21 +12,14 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.alert import (
-    Bound,
-    BreadthEvidence,
-    CascadeEvidence,
-    Condition,
-    EmergentEvidence,
-    JoinEvidence,
-    Relation,
-)
+from schemas.alert import Bound, BreadthEvidence, CascadeEvidence, Condition, EmergentEvidence, JoinEvidence, Relation
 from schemas.cascade import ENDED, FLAG_GUESSED, FLAG_NAMES, ROOT_MISSING, CascadeVitals
 from schemas.rules import DAY_MS, Rules
 from schemas.vitals import Measures, WindowVitals
 
 DIGITS = 6
 
+HOURS_A_DAY = 24
 DAY = "24h"
 """The window that states are judged by."""
 SHORTER_WINDOWS: tuple[tuple[str, int], ...] = (("5m", 288), ("1h", 24))
@@ -75,6 +68,11 @@ class Reading(msgspec.Struct, frozen=True):
     breadth: BreadthEvidence | None = None
     join: JoinEvidence | None = None
     joined_ms: int | None = None
+
+    @property
+    def hour_ms(self) -> int:
+        """How long the window called `1h` is: shorter than an hour where a season is scaled."""
+        return self.day_ms // HOURS_A_DAY
 
 
 # --- one condition, and several ---------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ ABOUT = 0.05
 ESCAPED_PHRASES: dict[str, str] = {
     "firing": "The community of {name} has taken its talk elsewhere since {since}",
     "updated": "The community of {name} goes on talking elsewhere, {age} on (since {since})",
-    "resolved": "People of the community of {name} are coming back, after talking elsewhere for {age} (since {since})",
+    "resolved": "The talk of the community of {name} elsewhere has ebbed after {age} (since {since})",
     "superseded": "The community of {name} has moved on after talking elsewhere for {age} (since {since})",
     "expired": "The community of {name} is no longer followed, after talking elsewhere for {age} (since {since})",
 }
@@ -108,7 +108,8 @@ def _escaped(
     elif status == "updated" and not satisfied(conditions):
         phrase = ESCAPED_RECEDING
     is_over = status == "resolved"
-    return phrase, (_elsewhere(reading, is_over=is_over), _since_joined(reading), _here(reading))
+    parts = (_elsewhere(reading, is_over=is_over), _since_joined(reading), _here(reading))
+    return phrase, (*parts, "whether those who had left come back is watched from now on") if is_over else parts
 
 
 def _elsewhere(reading: Reading, *, is_over: bool) -> str:
@@ -117,8 +118,8 @@ def _elsewhere(reading: Reading, *, is_over: bool) -> str:
     if measures.drift_share is None:
         return f"the talk has gone to {places}" if places and not is_over else ""
     share = percent(measures.drift_share)
-    if is_over and measures.drift_share == 0:
-        return "none of its active members talks elsewhere any more"
+    if measures.drift_share == 0:
+        return f"none of its active members talks elsewhere {'any more' if is_over else 'at the moment'}"
     if is_over:
         return f"{share} of its active members still talk elsewhere"
     low = _at_least(measures.drift_share, measures.drift_share_low)

@@ -25,6 +25,7 @@ class Background:
         self.pane_ms = pane_ms
         self._shards: dict[int, TagActors] = {}
         self._readings: dict[int, TagReading] = {}
+        self._foreign: list[str] = []
 
     def add(self, shard: int, actor: str, tags: Iterable[str], *, at_ms: int) -> None:
         """Count what an actor of a shard said who belongs to no community."""
@@ -51,17 +52,22 @@ class Background:
 
     def changed_rows(self) -> Iterator[tuple[str, TagActorsRow | None]]:
         """Yield (`length of a pane|shard|pane`, row) for what changed since the last call, None where it expired."""
+        foreign, self._foreign = self._foreign, []
+        yield from ((name, None) for name in foreign)
         for shard in sorted(self._shards):
             for pane, row in self._shards[shard].changed_rows():
                 yield f"{self.pane_ms}|{shard}|{pane}", row
 
     def restore(self, rows: Iterable[tuple[str, TagActorsRow]], *, at_ms: int) -> None:
-        """Take up rows as they stood at an instant; those of other panes are of other rules, and left aside."""
+        """Take up rows as they stood at an instant; those of other panes are of other rules, and end."""
         by_shard: dict[int, list[TagActorsRow]] = {}
         for name, row in rows:
             pane_ms, number, _ = name.split("|")
             if int(pane_ms) == self.pane_ms:
                 by_shard.setdefault(int(number), []).append(row)
+            else:
+                self._foreign.append(name)
+        self._foreign.sort()
         for shard, held in by_shard.items():
             known = self._shards[shard] = TagActors({_WINDOW: WINDOW_PANES})
             # What is read is of whole panes alone, so it may be rolled to the running one at once.

@@ -24,8 +24,6 @@ SHARES_MIN = 5
 """Shares that a window holds at least, however far back it has to reach."""
 WINDOW_UNITS_MAX = 24
 """The window is half the age of the cascade, at least one unit of five minutes and at most two hours."""
-FOLLOWERS_PER_SHARE = 100.0
-"""n* of the paper: how many follow whoever will share it yet, on average."""
 IMPUTED_RATIO_MAX = 0.5
 """Where more of the followers were guessed, whoever asks should not tell a forecast."""
 SUMMED_MAX = 64

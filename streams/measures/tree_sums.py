@@ -6,8 +6,6 @@ from struct import Struct
 
 from streams.measures.path_sizes import PathSizes
 
-PLACES_MAX = 65_534
-"""Places fit in 16 bits, one value of which says that there is none."""
 WALKED_DEPTH_MAX = 64
 """Up to this depth ancestors are visited one by one; a deeper tree uses `PathSizes`."""
 SCANNED_MAX = 16

@@ -151,6 +151,7 @@ class TopicDrift:
             communities=tuple((names.get(home, ""), people) for home, people in largest),
         )
         self._found = msgspec.structs.replace(self._found, breadth=told)
+        self._has_changed = True
 
     def _roll(self, pane: int) -> None:
         for tags in (self._all, self._own, self._wild, self._seeded):

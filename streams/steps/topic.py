@@ -27,6 +27,8 @@ from streams.steps.rolling import Rolling
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
 
+FORGOTTEN_DAYS = 42
+"""A topic that slept for so long is a new one: its baseline, six weeks of it, is empty by then."""
 IN_CASCADES = ("post", "reply", "share", "quote")
 
 _Told = tuple[str, dict[str, WindowVitals], Measures]
@@ -63,6 +65,7 @@ class Topic:
         self.pane_ms = pane_ms
         self.hour_ms = hour_ms
         self.next_tick_ms: int | None = None
+        self.last_ms = 0
         self._drift = TopicDrift(pane_ms=drift_pane_ms, before_panes=drift_before)
         self._rolling = Rolling(
             pane_ms=pane_ms, hour_ms=hour_ms, first_pane=first_pane, active_ms=NOW_PANES * drift_pane_ms
@@ -86,6 +89,7 @@ class Topic:
             self._come(contribution)
         if is_aside(contribution):
             return
+        self.last_ms = contribution.at
         counts = self._drift.add(contribution, seeds)
         if contribution.member:
             emergent = self._drift.emergent_tags
@@ -105,11 +109,16 @@ class Topic:
 
     def take(self, told: CascadeContribution, rules: Rules) -> CascadeVitals | None:
         """Take note of how a cascade stands, and return what there is to tell of it."""
+        self.last_ms = told.at
         self._use(rules)
         vitals = self._cascades.take(told, self._scaled)
         if self.next_tick_ms is None and self._cascades.viral.needs_ticks:
             self._wake(told.at)
         return vitals
+
+    def is_forgotten(self, at_ms: int) -> bool:
+        """Return whether nothing of it matters any more to what happens at an instant or later."""
+        return self.next_tick_ms is None and at_ms - self.last_ms > FORGOTTEN_DAYS * 24 * self.hour_ms
 
     def _wake(self, at_ms: int) -> None:
         self.next_tick_ms = (at_ms // self.pane_ms + 1) * self.pane_ms
@@ -221,6 +230,7 @@ class Topic:
             burst=self._bursts.row(),
             drift_pane_ms=self._drift.pane_ms,
             drift_before=self._drift.before_panes,
+            last_ms=self.last_ms,
         )
 
     @classmethod
@@ -241,6 +251,7 @@ class Topic:
             burst=head.burst,
         )
         topic.next_tick_ms = head.next_tick_ms or None
+        topic.last_ms = head.last_ms
         topic._told = _decode(head.told, type=_Told) if head.told else None
         topic._rolling.restore(head, by_prefix)
         topic._drift.restore(by_prefix)

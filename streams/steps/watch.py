@@ -7,7 +7,8 @@ from typing import NamedTuple
 from schemas.alert import Alert
 from schemas.attributed import Position
 from schemas.cascade import CascadeContribution, CascadeVitals
-from schemas.contribution import ContributionItem, ContributionPacket
+from schemas.contribution import Contribution, ContributionItem, ContributionPacket
+from schemas.rules import DAY_MS
 from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
 from streams.attribution.tags import normalize_tag
@@ -40,6 +41,10 @@ class WatchStep:
         # No awake topic has a tick before this one (epoch ms).
         self._due_ms = 0
         self._changed: set[str] = set()
+        # By topic, the names of the rows that are stored; of topics that were forgotten, those that have to end.
+        self._names: dict[str, set[str]] = {}
+        self._ended: set[str] = set()
+        self._swept_day = 0
 
     @property
     def frontier(self) -> Position:
@@ -66,13 +71,9 @@ class WatchStep:
         seen = Seen([], [], [])
         is_due = frontier_ms >= self._due_ms
         for key in sorted(self._awake | by_topic.keys() if is_due else by_topic):
-            topic = self._topics.get(key)
+            topic = self._take(key, by_topic.get(key, ()), frontier_ms, seen)
             if topic is None:
-                begun_ms = _begun_ms(by_topic[key])
-                if begun_ms is None:
-                    continue
-                topic = self._topics[key] = self._new_topic(key, begun_ms)
-            self._take(topic, by_topic.get(key, ()), frontier_ms, seen)
+                continue
             if topic.next_tick_ms is None:
                 self._awake.discard(key)
             else:
@@ -81,6 +82,7 @@ class WatchStep:
         if is_due:
             ticks_ms = [self._topics[key].next_tick_ms or 0 for key in self._awake]
             self._due_ms = min(ticks_ms, default=0)
+            self._sweep(frontier_ms)
         seen.vitals.sort(key=_vitals_place)
         seen.cascades.sort(key=_cascade_place)
         seen.alerts.sort(key=_alert_place)
@@ -103,13 +105,20 @@ class WatchStep:
         version = self.registry.version(key, at_ms)
         return frozenset() if version is None else _tags_of(version.seeds.tags)
 
-    def _take(self, topic: Topic, items: Sequence[ContributionItem], frontier_ms: int, seen: Seen) -> None:
-        """Apply what came to a topic, with the ticks between and behind."""
-        tick_ms = topic.next_tick_ms
+    def _take(self, key: str, items: Sequence[ContributionItem], frontier_ms: int, seen: Seen) -> Topic | None:
+        """Apply what came to a topic, with the ticks between and behind; return it, None where it has not begun."""
+        topic = self._topics.get(key)
+        tick_ms = None if topic is None else topic.next_tick_ms
         changed = bool(items)
         for item in items:
-            while tick_ms is not None and item.at >= tick_ms:
+            while topic is not None and tick_ms is not None and item.at >= tick_ms:
                 tick_ms = self._tick(topic, tick_ms, seen)
+            if topic is None or topic.is_forgotten(item.at):
+                if isinstance(item, Contribution) and is_aside(item):
+                    self.applied += 1
+                    continue
+                self._forget(key)
+                topic = self._topics[key] = self._new_topic(key, item.at)
             if isinstance(item, CascadeContribution):
                 vitals = topic.take(item, self.registry.rules(topic.key, item.at))
                 if vitals is not None:
@@ -119,11 +128,27 @@ class WatchStep:
                 topic.add(item, self._seeds(topic.key, item.at) if item.tags else ())
             if tick_ms is None:
                 tick_ms = topic.next_tick_ms
+        if topic is None:
+            return None
         while tick_ms is not None and tick_ms <= frontier_ms:
             tick_ms = self._tick(topic, tick_ms, seen)
             changed = True
         if changed:
-            self._changed.add(topic.key)
+            self._changed.add(key)
+        return topic
+
+    def _sweep(self, at_ms: int) -> None:
+        """Forget the topics that sleep for good, once a day: what comes to one finds a new one anyway."""
+        day = at_ms // DAY_MS
+        if day > self._swept_day:
+            self._swept_day = day
+            for key in [key for key, topic in self._topics.items() if topic.is_forgotten(at_ms)]:
+                self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self._topics.pop(key, None)
+        self._changed.discard(key)
+        self._ended |= self._names.pop(key, set())
 
     def _tick(self, topic: Topic, tick_ms: int, seen: Seen) -> int | None:
         tick = topic.tick(self.registry.rules(topic.key, tick_ms), self._seeds(topic.key, tick_ms))
@@ -139,8 +164,17 @@ class WatchStep:
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the rows that changed since the last call."""
         for key in sorted(self._changed):
-            yield from self._topics[key].changed_rows()
+            names = self._names.setdefault(key, set())
+            for name, value in self._topics[key].changed_rows():
+                if value is None:
+                    names.discard(name)
+                else:
+                    names.add(name)
+                self._ended.discard(name)
+                yield name, value
         self._changed.clear()
+        ended, self._ended = self._ended, set()
+        yield from ((name, None) for name in sorted(ended))
 
     def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
@@ -148,6 +182,7 @@ class WatchStep:
         for name, value in rows:
             parts = name.split("|")
             by_topic.setdefault(parts[-1], []).append((parts[0], value))
+            self._names.setdefault(parts[-1], set()).add(name)
         for key, found in by_topic.items():
             topic = self._topics[key] = Topic.from_rows(key, found)
             if topic.next_tick_ms is not None:
@@ -158,11 +193,6 @@ class WatchStep:
 @lru_cache(maxsize=1_024)
 def _tags_of(tags: tuple[str, ...]) -> frozenset[str]:
     return frozenset(normalize_tag(tag) for tag in tags)
-
-
-def _begun_ms(items: Sequence[ContributionItem]) -> int | None:
-    """Return when a topic begins, None where all that came is what its brand says elsewhere."""
-    return next((one.at for one in items if isinstance(one, CascadeContribution) or not is_aside(one)), None)
 
 
 def _vitals_place(vitals: Vitals) -> tuple[int, str, str]:

@@ -63,7 +63,8 @@ def test_an_alert_is_written_with_every_field_of_the_published_sample() -> None:
         {"name": "endogenous_share", "value": 0.81, "low": 0.79, "high": None, "threshold": 0.55, "holds": True}
         | {"relation": ">=", "bound": "value", "any_of": None, "guard": False}
     ]
-    assert written["evidence"] == {"emergent": [], "cascades": [], "windows": {}, "baseline": "learning", "flags": []}
+    empty = {"emergent": [], "cascades": [], "windows": {}, "baseline": "learning", "flags": []}
+    assert written["evidence"] == empty | {"breadth": None, "join": None}
 
 
 @given(

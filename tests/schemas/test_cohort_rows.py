@@ -24,10 +24,11 @@ actors = st.builds(
     st.none() | st.builds(CohortBeforeRow, whole, whole, packed),
     maybe,
     maybe,
+    maybe,
 )
 rows = st.one_of(
     st.builds(CohortActorsRow, whole, st.lists(actors, max_size=4).map(tuple)),
-    st.builds(CohortHeadRow, whole, whole, whole, maybe, maybe),
+    st.builds(CohortHeadRow, whole, whole, whole, maybe, maybe, maybe),
 )
 
 
@@ -51,7 +52,7 @@ def test_fullest_row_stays_below_the_limit() -> None:
     tags = b"x" * 4 * USES_MAX
     before = CohortBeforeRow(HISTORY_DAYS * DAY_ACTS_MAX, largest, tags)
     actor = CohortActorRow(
-        largest, largest, largest, b"x" * HISTORY_DAYS, b"x" * USES_MAX, tags, before, largest, largest
+        largest, largest, largest, b"x" * HISTORY_DAYS, b"x" * USES_MAX, tags, before, largest, largest, 2**48 - 1
     )
     row = CohortActorsRow(largest, (actor,) * CHUNK_ACTORS_MAX)
 

@@ -60,7 +60,8 @@ def test_fields_are_known_by_their_place() -> None:
 
     written = msgspec.msgpack.decode(msgspec.msgpack.encode(packet))
 
-    assert written == [1, 2, [3, ""], [4, "i"], [[0, 1, "i", "b/t", "a", 2, 3, 1_500, "r", "n", False, [], -1, [], 0]]]
+    fields = [0, 1, "i", "b/t", "a", 2, 3, 1_500, "r", "n", False, [], -1, [], 0, False]
+    assert written == [1, 2, [3, ""], [4, "i"], [fields]]
 
 
 def test_a_contribution_that_lacks_a_field_is_refused() -> None:

@@ -115,7 +115,6 @@ def test_a_registry_without_topics_matches_nothing() -> None:
 
     assert registry.at(AT_MS).match(signal(tags=("a",), text="b", links=("c.de",), mentions=("d",), post="e")) == ()
     assert registry.at(AT_MS).brand_topics("twitter", "88") == ()
-    assert registry.topics_at(AT_MS) == ()
     assert registry.version("cern/higgs", AT_MS) is None
     assert registry.rules("cern/higgs", AT_MS) == Rules()
 
@@ -157,7 +156,6 @@ def test_the_version_in_force_at_the_signals_time_counts(at_ms: int, tags: str) 
     carried = [tag for tag in ("higgs", "lhc") if registry.at(at_ms).match(signal(at=at_ms, tags=(tag,)))]
 
     assert " ".join(carried) == tags
-    assert registry.topics_at(at_ms) == (("cern/higgs",) if tags else ())
     version = registry.version("cern/higgs", at_ms)
     assert (version is not None) is bool(tags)
     assert version is None or " ".join(sorted(version.seeds.tags)) == tags
@@ -188,7 +186,7 @@ def test_a_record_without_versions_is_never_in_force() -> None:
     """It is what is left when a history was written wrongly."""
     registry = Registry([TopicRecord(brand="cern", topic="higgs", versions=())])
 
-    assert registry.topics_at(AT_MS) == ()
+    assert registry.version("cern/higgs", AT_MS) is None
     assert registry.rules("cern/higgs", AT_MS) == Rules()
 
 
@@ -314,7 +312,6 @@ def test_a_registry_answers_what_a_scan_over_all_topics_answers(
         matcher = registry.at(at_ms)
         for one in signals:
             assert matcher.match(one) == tuple(key for key, version in versions.items() if carries(one, version))
-        assert registry.topics_at(at_ms) == tuple(versions)
         assert all(registry.version(key, at_ms) == versions.get(key) for key in by_key)
         for actor in ("a", "b", "c"):
             listing = [key for key, version in versions.items() if actor in version.accounts.get("a", ())]

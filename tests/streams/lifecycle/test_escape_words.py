@@ -77,7 +77,7 @@ def test_the_sentence_of_an_escape_is_a_map() -> None:
         (
             "resolved",
             {"drift_share": RULES.escaped.drift_exit / 2},
-            "People of the community of cern/higgs are coming back, after talking else",
+            "The talk of the community of cern/higgs elsewhere has ebbed after 3 hours (since",
         ),
     ],
 )

@@ -268,3 +268,23 @@ def test_a_signal_as_late_as_is_allowed_is_in_time(behind_ms: int, late: int) ->
     told = told_of([act("a", at_ms=behind_ms), act("b", at_ms=0)])
 
     assert len(told.late) == late
+
+
+def test_what_a_brand_answers_elsewhere_is_told_without_tags_too() -> None:
+    """It may join its community there; a post without tags, and what others answer, says nothing to anybody."""
+    step = AttributeStep(REGISTRY)
+    acts: list[tuple[Kind, str]] = [
+        ("reply", "cern_official"),
+        ("quote", "cern_official"),
+        ("reply", "ana"),
+        ("like", "cern_official"),
+    ]
+    log: list[Entry] = [
+        Signal(f"s{number}", "n", kind, START_MS + number, actor, source="left", root="theirs", parent="theirs")
+        for number, (kind, actor) in enumerate(acts)
+    ]
+    log.append(Signal("s9", "n", "post", START_MS + 9, "cern_official", source="left", post="own"))
+    log += ends(START_MS + 60_000)
+    told = signals_of(step.advance(arrivals(log), next_offset=len(log)).items)
+
+    assert [(one.id, one.links, one.tags) for one in told] == [("s0", (), ()), ("s1", (), ())]

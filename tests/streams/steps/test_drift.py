@@ -1,5 +1,6 @@
 """A topic's drift is what its members do: planted ones are found with their size, look-alikes are none."""
 
+from collections import Counter
 from math import sqrt
 from random import Random
 
@@ -8,6 +9,7 @@ import pytest
 from schemas.attributed import ADOPTED, BRAND, SEEDED, WILD
 from schemas.drift_rows import DriftRow
 from schemas.rules import DAY_MS, HOUR_MS
+from streams.measures.cohort_actor import home_of
 from streams.steps.drift import TOLD_MAX, TopicDrift
 from tests.streams.steps.drift.talk import (
     BEFORE_PANES,
@@ -223,3 +225,37 @@ def test_what_is_on_the_topic_belongs_to_it(lineage: int, member: bool, tags: tu
     drift = TopicDrift(pane_ms=PANE_MS, before_panes=BEFORE_PANES)
 
     assert drift.add(said(START_MS, "ana", tags, lineage=lineage, member=member), SEEDS)
+
+
+# --- how broad it is --------------------------------------------------------------------------------------------------
+
+
+def test_breadth_is_over_the_cascades_by_which_those_who_went_had_come() -> None:
+    """Of forty who went, twenty had come by one cascade, ten by each of two others: H = 1.5 ln 2; and it is stored."""
+    drift, table = after_quiet_days(Random(1), planted(Random(2), 0.2)), Table()
+    homes = Counter({home_of("one"): 20, home_of("two"): 10, home_of("three"): 10})
+    gone = len(drift.gone)
+    drift.spread(homes, ["two", "one"])
+    breadth, measures = drift.breadth(), told(drift)
+    table.take(drift)
+
+    assert gone == 40
+    assert breadth is not None
+    assert breadth.hill == pytest.approx(2**1.5, rel=1e-5)
+    assert breadth.entropy_nats == pytest.approx(1.03972, rel=1e-5)
+    assert (breadth.concentration, breadth.parts, breadth.actors) == (0.5, 3, 40)
+    assert [(one.root, one.actors) for one in breadth.communities[:1]] == [("one", 20)]
+    assert {(one.root, one.actors) for one in breadth.communities[1:]} == {("two", 10), (None, 10)}
+    assert (measures.breadth_hill, measures.breadth_concentration) == (breadth.hill, 0.5)
+    assert table.restored().breadth() == breadth
+
+
+def test_nobody_who_went_is_spread_over_nothing() -> None:
+    """Where nothing emerged, or nobody is known by whose cascade they came, there is no number."""
+    drift = after_quiet_days(Random(1))
+    nobody = len(drift.gone)
+    drift.spread(Counter(), ["one"])
+
+    assert nobody == 0
+    assert drift.breadth() is None
+    assert told(drift).breadth_hill is None

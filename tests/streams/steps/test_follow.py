@@ -6,8 +6,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.attributed import BEGINNING, WILD, AttributedPacket, AttributedSignal, TopicLink
-from schemas.contribution import ContributionItem
+from schemas.attributed import ADOPTED, BEGINNING, WILD, AttributedPacket, AttributedSignal, TopicLink
+from schemas.contribution import Contribution, ContributionItem
 from schemas.signal import KINDS
 from streams.steps.attribute import AttributeStep
 from streams.steps.follow import FollowStep
@@ -145,3 +145,51 @@ def test_the_rows_of_an_hour_end_with_the_hour_also_when_nobody_acts_any_more() 
     step.advance([(1, AttributedPacket(1, 0, (START_MS + 1, ""), (after, ""), ()))], next_offset=2)
     remember(rows, step.changed_rows())
     assert list(rows) == ["m|ana"]
+
+
+REPLY = KINDS.index("reply")
+
+
+def followed(*signals: AttributedSignal) -> list[Contribution]:
+    """Return what signals contribute that come in one packet."""
+    packet = AttributedPacket(1, 0, BEGINNING, (signals[-1].at + 1, ""), signals)
+    return contributions_of(FollowStep(REGISTRY, origins=1).advance([(0, packet)], next_offset=1).items)
+
+
+def test_what_a_brand_says_elsewhere_is_told_to_its_topics() -> None:
+    """With its tags or without any, as no member's, and for nothing; what others say there is told to nobody."""
+    told = followed(
+        AttributedSignal(START_MS, "a", "cern_official", 0, "n", "own", (), ("cats",)),
+        AttributedSignal(START_MS + 1, "b", "cern_official", REPLY, "n", "theirs", ()),
+        AttributedSignal(START_MS + 2, "c", "ana", 0, "n", "hers", (), ("cats",)),
+    )
+
+    assert told == [
+        Contribution(START_MS, "a", topic, "cern_official", 0, WILD, 0, "own", "n", tags=("cats",))
+        for topic in ("cern/higgs", "cern/lhc")
+    ] + [
+        Contribution(START_MS + 1, "b", topic, "cern_official", REPLY, WILD, 0, "theirs", "n")
+        for topic in ("cern/higgs", "cern/lhc")
+    ]
+
+
+def test_core_members_were_there_in_three_of_four_weeks() -> None:
+    """In its third week an actor is one; whoever comes three times in a day is a member only."""
+    week_ms, link = 7 * 24 * HOUR_MS, (TopicLink("cern/lhc", ADOPTED),)
+    weekly = [START_MS + week * week_ms for week in range(4)]
+    often = [START_MS + 3 * week_ms + minute * MINUTE_MS for minute in (1, 2, 3)]
+    signals = sorted(
+        [AttributedSignal(at_ms, f"a{at_ms}", "ana", 0, "n", "r", link) for at_ms in weekly]
+        + [AttributedSignal(at_ms, f"b{at_ms}", "bo", 0, "n", "r", link) for at_ms in often],
+        key=lambda one: one.at,
+    )
+    told = followed(*signals)
+
+    assert [one.member for one in told if one.actor == "bo"] == [False, False, True]
+    assert [(one.member, one.core) for one in told if one.actor == "ana"] == [
+        (False, False),
+        (True, False),
+        (True, True),
+        (True, True),
+    ]
+    assert not any(one.core for one in told if one.actor == "bo")

@@ -231,7 +231,8 @@ def test_a_join_within_the_first_hour_has_nothing_to_be_compared_with() -> None:
 def test_acts_beyond_the_cap_of_their_actor_are_no_response() -> None:
     """A bot that wakes up as the brand comes lifts nothing."""
     joined_ms = START_MS + DAY_MS
-    steps: list[Step] = [ESCAPES, *acts(START_MS + SLOT_MS, count=DAY_SLOTS - 1, every_ms=SLOT_MS), came(joined_ms, "#wild"),
+    before = acts(START_MS + SLOT_MS, count=DAY_SLOTS - 1, every_ms=SLOT_MS)
+    steps: list[Step] = [ESCAPES, *before, came(joined_ms, "#wild"),
              *acts(joined_ms + SLOT_MS, count=1_000, every_ms=1_000, units=0),
              Turn("escaped", "escaped", joined_ms + DAY_MS + SLOT_MS)]  # fmt: skip
 

@@ -185,3 +185,57 @@ def test_a_topic_asleep_costs_no_ticks_until_its_next_signal(monkeypatch: pytest
 
     assert ticks == [*week, later_ms + MINUTE_MS]
     assert [one.windows["7d"].signals for one in seen.vitals] == [1]
+
+
+def posted(at_ms: int, *, lineage: int = 2, member: bool = False) -> Contribution:
+    """Return one post of the topic `cern/lhc`."""
+    return Contribution(at_ms, f"s{at_ms}", "cern/lhc", "ana", 0, lineage, 1000, "r", "n", member)
+
+
+def after(steps: list[Contribution], *, upto_ms: int, at_once: bool) -> tuple[dict[str, bytes], list[bytes]]:
+    """Return the rows behind some posts and what was told, with a checkpoint and a restart behind each, or without."""
+    step, rows, told = WatchStep(REGISTRY, origins=1), dict[str, bytes](), list[bytes]()
+    ends = [(one.at + 1, "") for one in steps[:-1]] + [(upto_ms, "")]
+    packets = [
+        ContributionPacket(1, 0, start, end, (one,))
+        for start, end, one in zip([(0, ""), *ends], ends, steps, strict=False)
+    ]
+    if at_once:
+        told += bytes_of([step.advance(list(enumerate(packets)), next_offset=len(packets))])[0]
+        remember(rows, step.changed_rows())
+        return rows, told
+    for offset, packet in enumerate(packets):
+        told += bytes_of([step.advance([(offset, packet)], next_offset=offset + 1)])[0]
+        remember(rows, step.changed_rows())
+        resume = step.resume()
+        step = WatchStep(REGISTRY, origins=1)
+        step.restore(rows.items(), offset=resume[0], frontier=resume[1], context=resume[2])
+    return rows, told
+
+
+def test_a_topic_that_slept_for_six_weeks_is_a_new_one() -> None:
+    """What is told and what is stored is that of a topic never heard of, whether a checkpoint came between or not."""
+    late_ms = START_MS + 60 * DAY_MS
+    upto_ms = late_ms + 10 * MINUTE_MS
+    both = [posted(START_MS), posted(late_ms)]
+    fresh = after([posted(late_ms)], upto_ms=upto_ms, at_once=True)
+    split, whole = (after(both, upto_ms=upto_ms, at_once=at_once) for at_once in (False, True))
+
+    assert split[0] == whole[0] == fresh[0]
+    assert split[1][-len(fresh[1]) :] == whole[1][-len(fresh[1]) :] == fresh[1]
+
+
+def test_the_rows_of_a_topic_that_sleeps_for_good_end() -> None:
+    """Nothing else would end them: it is not ticked, and nobody says anything."""
+    early, late = (after([posted(START_MS)], upto_ms=START_MS + days * DAY_MS, at_once=True)[0] for days in (42, 44))
+
+    assert early
+    assert late == {}
+
+
+def test_what_a_brand_says_elsewhere_makes_no_topic() -> None:
+    """It may join its community there, but a topic begins with what is said on it."""
+    rows, told = after([posted(START_MS, lineage=WILD)], upto_ms=START_MS + DAY_MS, at_once=True)
+
+    assert rows == {}
+    assert told == []

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.alert import OUTCOMES, Alert
+from schemas.alert import OUTCOMES, Alert, JoinEvidence
 from schemas.lifecycle_rows import LifecycleRow
 from schemas.rules import HOUR_MS, Rules, SeededRules
+from streams.lifecycle.alerts import rfc3339
 from streams.lifecycle.conditions import satisfied
 from streams.lifecycle.states import Lifecycle
 from tests.streams.lifecycle.readings import AWAY_MOODS, at_minute, mood
@@ -201,7 +202,7 @@ def test_an_escape_is_resolved_after_its_keep_and_people_are_returning() -> None
 
     assert told(alerts) == [("escaped", "resolved", "04T08:02")]
     assert {one.name for one in alerts[0].conditions} == {"tag_divergence_bits", "drift_share"}
-    assert "are coming back" in alerts[0].summary
+    assert "has ebbed" in alerts[0].summary
 
 
 @pytest.mark.parametrize("name", ["here", "here, growing", "outgrown", "half elsewhere", "silent"])
@@ -360,3 +361,35 @@ def test_durations_come_from_the_rules() -> None:
     one = escaped()
 
     assert len(live(one, "asleep", range(ESCAPED_AT, ESCAPED_AT + 2 * HOUR + 1), rules)) == 1
+
+
+# --- the brand joins --------------------------------------------------------------------------------------------------
+
+
+def test_that_the_brand_has_joined_is_told_once_as_an_update_of_the_escape() -> None:
+    """At the tick behind it, whatever the reminders; and not again with every tick."""
+    one = escaped()
+    joined_ms = at_minute(ESCAPED_AT + 3) + 500
+    join = JoinEvidence("", "tag", tag="bees", root="p", joins=1)
+    alerts = []
+    for minute in range(ESCAPED_AT, ESCAPED_AT + 20):
+        known = {"join": join, "joined_ms": joined_ms} if at_minute(minute) > joined_ms else {}
+        alerts += one.judge(mood("elsewhere", at_minute(minute), **known), RULES, "f" * 16)
+
+    (alert,) = alerts
+    assert (alert.state, alert.status, alert.at) == ("escaped", "updated", rfc3339(at_minute(ESCAPED_AT + 4)))
+    assert alert.summary.startswith("The brand has joined its community of cern/higgs elsewhere, ")
+    assert alert.evidence.join == join
+
+
+def test_a_join_on_the_way_back_is_told_with_the_return() -> None:
+    """Nothing is told of people who are returning until it is known what became of them."""
+    one, end = returning()
+    join = JoinEvidence("", "reply", tag=None, root="p", joins=1)
+    known: dict[str, Any] = {"join": join, "joined_ms": at_minute(end)}
+    quiet = live(one, "here", range(end + 1, end + DAY, 7), **known)
+    (alert,) = live(one, "back", [end + DAY], **known)
+
+    assert quiet == []
+    assert (alert.state, alert.evidence.join) == ("returned", join)
+    assert "; the brand joined them there with an answer 24 hours ago" in alert.summary
