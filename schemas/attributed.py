@@ -43,7 +43,7 @@ class TopicLink(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class AttributedSignal(msgspec.Struct, array_like=True, gc=False, tag=0):
-    """A signal with the topics that it touches; none where it is only told because it has tags.
+    """A signal with the topics that it touches; none where it is told for its tags, or as what a brand answers.
 
     `kind` is an index into `schemas.signal.KINDS`.
     """
