@@ -11,7 +11,7 @@ from streams.networks.html_text import LINKS_MAX, TEXT_BYTES_MAX, HtmlText, cut_
 MASTODON = (
     '<p><span class="h-card" translate="no"><a href="https://garden.example/@rosa" class="u-url mention">@<span>rosa'
     '</span></a></span> look: <a href="https://www.home.example/higgs?a=1&amp;b=2" target="_blank" rel="nofollow'
-    ' noopener noreferrer" translate="no"><span class="invisible">https://www.</span><span class="ellipsis">home.example/higgs'
+    ' noopener noreferrer"><span class="invisible">https://www.</span><span class="ellipsis">home.example/higgs'
     '</span><span class="invisible">?a=1&amp;b=2</span></a></p><p>A &lt;new&gt; particle<br />at <a href='
     '"https://garden.example/tags/LHC" class="mention hashtag" rel="tag">#<span>LHC</span></a></p>'
 )
