@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.signal import Heartbeat, Signal
-from streams.networks import bluesky, native, snap_higgs, twitter
+from streams.networks import activitypub, bluesky, mastodon, native, snap_higgs, twitter
 from streams.networks.refusal import Refusal
 
 Normalized = tuple[Signal | Heartbeat, ...] | Refusal
@@ -48,6 +48,8 @@ def one_by_one(normalize: Callable[[bytes | None], Signal | Heartbeat | Refusal]
 
 _FORMATS = (
     NetworkFormat(native.NAME, one_by_one(native.normalize), native.recognises),
+    NetworkFormat(activitypub.NAME, activitypub.normalize, activitypub.recognises),
+    NetworkFormat(mastodon.NAME, mastodon.normalize, mastodon.recognises),
     NetworkFormat(snap_higgs.NAME, one_by_one(snap_higgs.normalize), snap_higgs.recognises),
     NetworkFormat(bluesky.NAME, bluesky.normalize, bluesky.recognises),
     NetworkFormat(twitter.NAME, twitter.normalize, twitter.recognises),
