@@ -17,6 +17,9 @@ AT_MS_MIN = 946_684_800_000
 AT_MS_MAX = 253_402_300_799_999
 """9999-12-31, the last instant that an RFC 3339 time can name."""
 
+ACTOR_UNKNOWN = "?"
+"""The actor of a change whose source does not say who made it: what it changes says so."""
+
 FLAG_FUTURE = "future"
 FLAG_TAGS_TRUNCATED = "tags_truncated"
 

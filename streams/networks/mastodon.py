@@ -11,15 +11,15 @@ comes, and what is named by a local id gets its global one by the first of these
 4. Else it is not known. `mastodon:<instance>/<local id>` stands for it: answers to one post meet there, but not with
    the post. Its author is known where the answer mentions it, and with that whose conversation it is.
 
-A deletion tells nothing but a local id, so without `known` it bears the name of (4), is told by the instance, and finds
-nothing. A share is named by who shared what, since its own `uri` is told in the timeline but not in the notification.
+A deletion tells nothing but a local id, so without `known` it bears the name of (4) and finds nothing. A share is named
+by who shared what, since its own `uri` is told in the timeline but not in the notification.
 """
 
 from typing import Literal
 
 import msgspec
 
-from schemas.signal import Op, Signal
+from schemas.signal import ACTOR_UNKNOWN, Op, Signal
 from streams.networks.bounds import bounded
 from streams.networks.fediverse import (
     distinct_links,
@@ -160,7 +160,7 @@ def _deleted(event: Event, arrived_ms: int | None) -> Signal | Refusal:
         network=NAME,
         kind=known.kind if known else "post",
         at=told[0],
-        actor=known.actor if known else event.instance or NAME,
+        actor=known.actor if known else ACTOR_UNKNOWN,
         # Who deletes a share takes it back.
         op="undo" if known and known.kind == "share" else "delete",
         source=source_of(event.instance),
