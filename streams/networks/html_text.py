@@ -13,7 +13,7 @@ TEXT_BYTES_MAX = 32 * 1024
 
 # A tag ends before the next `<` at the latest, so that each byte is looked at once or twice, whatever is left open; a
 # `>` inside of quotes does not end it.
-_TAG = re.compile(r"""</?([a-zA-Z][a-zA-Z0-9]*+)((?:[^<>"']++|"[^<"]*+"|'[^<']*+')*+)>|<[/!?a-zA-Z][^<>]*+>""")
+_TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*+)((?:[^<>"']++|"[^<"]*+"|'[^<']*+')*+)>|<[/!?a-zA-Z][^<>]*+>""")
 _ATTRIBUTE = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
 _BREAKING = frozenset(
     ("blockquote", "br", "dd", "div", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "p", "pre", "td", "tr")
@@ -48,38 +48,38 @@ def read_html(source: str) -> HtmlText:
         return HtmlText(_tidy(_unescape(source)))
     if "<!--" in source:
         source = _without_comments(source)
+    # Text, slash, name, attributes, text, slash, name, ... text.
+    parts = _TAG.split(source)
     pieces: list[str] = []
     links: dict[str, None] = {}
     mentions: dict[str, None] = {}
     tags: dict[str, None] = {}
-    end, unseen, hashtag_at = 0, "", -1
-    for match in _TAG.finditer(source):
-        if not unseen:
-            pieces.append(source[end : match.start()])
-        end = match.end()
-        name = (match[1] or "").lower()
-        is_closing = source[match.start() + 1] == "/"
+    unseen, hashtag_at = "", -1
+    for text, slash, raw, attributes in zip(parts[0::4], parts[1::4], parts[2::4], parts[3::4], strict=False):
         if unseen:
-            if is_closing and name == unseen:
+            if slash and raw and raw.lower() == unseen:
                 unseen = ""
+            continue
+        pieces.append(text)
+        name = raw.lower() if raw else ""
+        if name in _BREAKING:
+            pieces.append("\n")
         elif name == "a":
             if hashtag_at >= 0 and len(tags) < LINKS_MAX:
                 tags[_hashtag(pieces[hashtag_at:])] = None
             hashtag_at = -1
-            if not is_closing:
-                meaning, href = _anchor(match[2])
+            if not slash:
+                meaning, href = _anchor(attributes)
                 if meaning == "tag":
                     hashtag_at = len(pieces)
                 elif href:
                     found = mentions if meaning == "mention" else links
                     if len(found) < LINKS_MAX:
                         found[href] = None
-        elif name in _BREAKING:
-            pieces.append("\n")
-        elif name in _UNSEEN and not is_closing:
+        elif name in _UNSEEN and not slash:
             unseen = name
     if not unseen:
-        pieces.append(source[end:])
+        pieces.append(parts[-1])
     tags.pop("", None)
     return HtmlText(_tidy(_unescape("".join(pieces))), tuple(links), tuple(mentions), tuple(tags))
 
@@ -106,7 +106,7 @@ def _anchor(attributes: str) -> tuple[str, str]:
             classes = double or single or bare
         elif name == "rel":
             rel = double or single or bare
-    if "hashtag" in classes.split() or "tag" in rel.split():
+    if "hashtag" in classes.split() or (rel and "tag" in rel.split()):
         return "tag", ""
     if len(href) > LINK_CHARS_MAX:
         return "", ""
