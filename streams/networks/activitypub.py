@@ -53,7 +53,7 @@ def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal, ..
     follow; Update is an edit where it tells when; Delete and Undo bear the id of what they take back. An Announce
     of an activity (as groups send on what their members do) is that activity. A post that comes without an activity
     is one that was created. What is addressed, but not to the public, says nothing, and neither do votes, changes of
-    profiles, moves and all other activities.
+    profiles, moves, deletions of accounts and all other activities.
 
     >>> note = '{"type": "Note", "id": "https://a.example/1", "attributedTo": "https://a.example/rosa"}'
     >>> normalize(b'{"type": "Create", "object": %s}' % note.encode(), 1_781_179_212_345)[0].kind
@@ -198,6 +198,7 @@ def _reacted(activity: Thing, kind: Kind, target: Thing, arrived_ms: int | None,
 def _deleted(activity: Thing, gone: Thing, arrived_ms: int | None) -> _Outcome:
     actor = first_id(activity.actor) or first_id(gone.attributed_to) or ""
     if gone.id == actor or ACTOR_TYPES & set(types_of(gone)):
+        # The account is gone: no signal says so yet, for each is an act on a post or on somebody.
         return None
     declared = text_of(gone.deleted) or text_of(activity.published)
     told = told_time(declared, arrived_ms=arrived_ms)
