@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NoReturn
@@ -200,9 +201,10 @@ def _attach(app: OvergrowthApp, name: str, channel: str, consume: Consume) -> No
 
     async def agent(stream: Any) -> None:
         async for event in stream.noack().events():
-            tp = event.message.tp
+            tp, batch, begun_s = event.message.tp, event.value.batch(), time.monotonic()
             try:
-                await consume(tp.partition, event.value.batch(), app.consumer.highwater(tp))
+                await consume(tp.partition, batch, app.consumer.highwater(tp))
+                app.worker.observer.took(name, tp.topic, tp.partition, batch, duration_s=time.monotonic() - begun_s)
             except Exception as error:
                 # Going on would leave this batch out: the next one must not be taken (FAUST.md 2.4).
                 crash(error)

@@ -1,5 +1,6 @@
 """Attribute signals: `social.signals` -> `social.attributed`, rejections and late signals, one lane a partition."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -10,7 +11,7 @@ from agents.packing import actor_partition, packed
 from agents.settings import Settings
 from schemas.channels import ATTRIBUTED, LATE, REJECTIONS, SIGNALS, named
 from schemas.rejection import Rejection
-from schemas.signal import conversation_of
+from schemas.signal import Kind, Op, Signal, conversation_of
 from streams.attribution.matcher import Registry
 from streams.eventtime.clock import ClockSettings
 from streams.networks.native import normalize
@@ -36,6 +37,7 @@ class AttributeShell:
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
         self._late = named(LATE, namespace=settings.namespace)
         self._told = Ledger()
+        self._arrived: Counter[tuple[Kind, Op]] = Counter()
         self._refused: list[Rejection] = []
         self.step = AttributeStep(
             registry(), channel=self._signals, partition=partition, settings=step_settings(settings)
@@ -50,6 +52,9 @@ class AttributeShell:
             for record in batch.records
         ]
         told = step.advance(arrivals, next_offset=batch.next_offset)
+        self._arrived.update(
+            (arrival.decoded.kind, arrival.decoded.op) for arrival in arrivals if isinstance(arrival.decoded, Signal)
+        )
         outgoing = packed(
             told.items,
             channel=self._attributed,
@@ -76,6 +81,10 @@ class AttributeShell:
             if more:
                 metrics.count_records(self._signals, outcome=outcome, count=more)
                 setattr(self._told, outcome, getattr(ledger, outcome))
+        metrics.count_clamped(ledger.flagged - self._told.flagged)
+        self._told.flagged = ledger.flagged
+        metrics.count_signals(self._arrived)
+        self._arrived.clear()
         for refused in self._refused:
             metrics.count_rejections(refused.reason)
         self._refused.clear()

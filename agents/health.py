@@ -1,7 +1,8 @@
-"""Answer /metrics, /live and /ready over HTTP: GET and HEAD only, bounded in size, time and connections.
+"""Answer /metrics, /live, /ready and /startup over HTTP: GET and HEAD only, bounded in size, time and connections.
 
-/live says that the event loop turns: that it answers is the proof, and Kafka or Redis being away is no reason to
-restart a worker. /ready says whether the worker does its job now.
+/live says that the event loop turns: that it answers is most of the proof, and Kafka or Redis being away is no reason
+to restart a worker. /ready says whether the worker does its job now; one without partitions stands by, and is ready.
+/startup says whether it has been ready once: reading the tables may take long, and is no reason to restart it either.
 """
 
 import asyncio
@@ -97,9 +98,10 @@ class _Server(web.Server):
 class HealthServer:
     """The HTTP server of one worker.
 
-    `ready` tells whether the worker does its job now, and if not why; `state` names the state it is in; `live` may
-    add a condition of the process itself (never of Kafka or Redis) to the proof that an answer is. All are called in
-    the event loop for every request, so they must be quick. Port 0 takes a free port, which `port` tells after
+    `ready` tells whether the worker does its job now, and if not why; `state` names the state it is in; `started` tells
+    whether it ever was ready (left out, `ready` answers for it); `live` may add a condition of the process itself
+    (never of Kafka or Redis) to the proof that an answer is. All are called in the event loop for every request, so
+    they must be quick. Port 0 takes a free port, which `port` tells after
     `start`.
     """
 
@@ -112,6 +114,7 @@ class HealthServer:
         ready: Callable[[], Verdict],
         state: Callable[[], str],
         live: Callable[[], Verdict] | None = None,
+        started: Callable[[], Verdict] | None = None,
     ) -> None:
         self._metrics = metrics
         self._host = host
@@ -119,11 +122,13 @@ class HealthServer:
         self._ready = ready
         self._state = state
         self._live = live
+        self._started = started if started is not None else ready
         self._runner: web.ServerRunner | None = None
         self._routes: dict[str, Callable[[], web.Response]] = {
             "/metrics": self._answer_metrics,
             "/live": self._answer_live,
             "/ready": self._answer_ready,
+            "/startup": self._answer_startup,
         }
 
     @property
@@ -184,3 +189,8 @@ class HealthServer:
         ready, reason = self._ready()
         body: dict[str, object] = {"state": self._state(), "ready": ready}
         return _json_response(200 if ready else 503, body | ({"reason": reason} if reason else {}))
+
+    def _answer_startup(self) -> web.Response:
+        started, reason = self._started()
+        body: dict[str, object] = {"state": self._state(), "started": started}
+        return _json_response(200 if started else 503, body | ({"reason": reason} if reason else {}))

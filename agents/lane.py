@@ -177,6 +177,16 @@ class Lane:
         """Return how many rows the table holds."""
         return len(self._table) if self._table is not None else 0
 
+    @property
+    def in_flight(self) -> int:
+        """Return how many records were handed over since the last checkpoint."""
+        return len(self._unacknowledged)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Return whether something was taken that no checkpoint covers."""
+        return self._dirty
+
     async def open(self) -> None:
         """Recover the table and put the step where its last checkpoint left it."""
         settings = self.settings

@@ -128,6 +128,7 @@ class Runner:
         self.lanes[partition], self._shells[partition] = lane, shell
         shell.report(self._metrics)
         self._metrics.observe_recovery(duration_s=duration_s)
+        self._metrics.count_stale(lane.stale_records)
         self._metrics.observe_partition(
             self.channel, partition, applied_offset=lane.next_offset, checkpoint_offset=lane.checkpoint_offset
         )
@@ -189,6 +190,7 @@ class Runner:
         return True
 
     def _tell_lost(self, partition: int, *, needed: int, earliest: int) -> None:
+        self._metrics.count_lost(self.channel, count=earliest - needed)
         logger.error(
             "%s[%d]: expected the record at offset %d, got %d as the first that Kafka still holds: "
             "%d records are lost to its retention; raise retention.ms, replay them from an archive",

@@ -110,6 +110,15 @@ class BatchConsumer(driver.Consumer):
         for tp in tps:
             self._positions.pop(tp, None)
 
+    def highwater(self, tp: TP) -> int | None:  # type: ignore[override]  # aiokafka's may be None, Faust forgot it
+        """Return the end of a partition as the last fetch told it; None before that, and where it is not assigned."""
+        # The client lives in a thread of its own, where the assignment may have changed since we were asked.
+        try:
+            end: int | None = super().highwater(tp)
+        except (AssertionError, AttributeError):
+            return None
+        return end
+
     def acknowledge(self, tp: TP, offset: int) -> None:
         """Say that every record of the partition before `offset` is settled; the next commit will tell Kafka.
 

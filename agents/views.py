@@ -17,6 +17,7 @@ Redis or Valkey from 6.2 on, no cluster:
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -353,7 +354,8 @@ class Views:
 
     @contextlib.asynccontextmanager
     async def _told_as(self, operation: RedisOperation) -> AsyncIterator[None]:
-        """Count whatever Redis or the way to it raises, and raise it as `ViewsUnavailable`, in one line."""
+        """Time it, count whatever Redis or the way to it raises, and raise it as `ViewsUnavailable`, in one line."""
+        begun_s = time.monotonic()
         try:
             yield
         except (RedisError, OSError) as error:
@@ -363,6 +365,9 @@ class Views:
             raise ViewsUnavailable(
                 f"redis at {self._place}: {operation} failed: {reason}; start it, or set another with OVERGROWTH_REDIS"
             ) from error
+        finally:
+            if self._metrics is not None:
+                self._metrics.observe_redis(operation, duration_s=time.monotonic() - begun_s)
 
 
 def _decode(json: bytes | str, shape: type[_Shape], key: str) -> _Shape:

@@ -1,5 +1,6 @@
 """Watch topics: `social.contributions` -> vitals, cascades, alerts and their state, one lane a partition of topics."""
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -12,6 +13,7 @@ from schemas.alert import Alert
 from schemas.channels import ALERT_STATE, ALERTS, CASCADES, CONTRIBUTIONS, REJECTIONS, VITALS, named
 from schemas.contribution import ContributionPacket
 from schemas.rejection import Rejection
+from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
 from streams.steps.watch import NAME, WatchStep
 
@@ -37,7 +39,9 @@ class WatchShell:
         self._partitions = settings.partitions
         self._applied = self._gaps = 0
         self._refused: list[Rejection] = []
-        self._raised: list[Alert] = []
+        self._raised: list[tuple[int, Alert]] = []
+        self._newest: dict[str, Vitals] = {}
+        self._is_live = settings.clock == "wall"
         self.step = WatchStep(registry(), origins=settings.partitions)
 
     def take(self, batch: Batch) -> list[Outgoing]:
@@ -60,7 +64,8 @@ class WatchShell:
         ]
         for at_ms, alert in told.alerts:
             outgoing.extend(self._alert_records(alert, at_ms=at_ms))
-        self._raised.extend(alert for _, alert in told.alerts)
+        self._raised += told.alerts
+        self._newest.update((f"{vitals.brand}/{vitals.topic}", vitals) for vitals in told.vitals)
         self._refused += came.rejections
         outgoing += [
             Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)) for refused in came.rejections
@@ -99,9 +104,14 @@ class WatchShell:
         self._applied = self.step.applied
         metrics.count_packet_gaps(self._contributions, count=self.step.gaps - self._gaps)
         self._gaps = self.step.gaps
-        for alert in self._raised:
+        for at_ms, alert in self._raised:
             metrics.count_alert(state=alert.state, status=alert.status)
+            if self._is_live:
+                metrics.observe_alert_latency(latency_s=time.time() - at_ms / 1000)
         self._raised.clear()
+        for vitals in self._newest.values():
+            metrics.topics.set(self._partition, vitals)
+        self._newest.clear()
         metrics.count_records(self._contributions, outcome="rejected", count=len(self._refused))
         for refused in self._refused:
             metrics.count_rejections(refused.reason)

@@ -19,9 +19,11 @@ from agents.health import HealthError, HealthServer
 from agents.lane import Batch, SendFailed, acknowledged, slices
 from agents.metrics import Metrics
 from agents.normalize_signals import Normalizer, heartbeat_records
+from agents.observer import Observer
 from agents.packing import PacketVersionError
 from agents.port import KafkaPort
 from agents.publish_views import Publisher
+from agents.pulse import Pulse
 from agents.registry import RegistryReader
 from agents.runner import Runner
 from agents.settings import Settings, SettingsError
@@ -91,10 +93,14 @@ class Worker:
             self.metrics,
             settings.metrics_host,
             settings.metrics_port,
-            ready=self.ready,
+            ready=lambda: self.observer.ready(),
             state=lambda: self.state,
+            started=lambda: self.observer.started(),
+            live=lambda: self.pulse.live(),
         )
         self.runners = self._make_runners()
+        self.observer = Observer(self)
+        self.pulse = Pulse(self.metrics, refresh=self.observer.look, end=crash)
         self._normalizers = [Normalizer(settings, network, self.metrics) for network in settings.raw_networks]
         self._producer: AIOKafkaProducer | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -217,7 +223,8 @@ class Worker:
         """Do what must be done before the first record is read."""
         collect_rarely()
         await self.health.start()
-        logger.info("http://%s:%d/metrics /live /ready", self.settings.metrics_host, self.health.port)
+        self._begin(self.pulse.beat_for_ever())
+        logger.info("http://%s:%d/metrics /live /ready /startup", self.settings.metrics_host, self.health.port)
         await create_channels(self.settings)
         await self.registry.read()
         self._producer = await start_producer(self.settings)
@@ -259,6 +266,7 @@ class Worker:
         self.state = "rebalancing"
         self.metrics.set_worker_state("rebalancing")
         self.metrics.count_rebalance()
+        self.observer.revoked()
         for runner in self.runners:
             runner.leave()
         if self.publisher is not None:
@@ -267,6 +275,7 @@ class Worker:
     def assigned(self) -> None:
         """Go on with the partitions of the new generation."""
         self.app.consumer.on_committed = self._committed
+        self.observer.assigned()
         assigned = self.app.consumer.assignment()
         logger.info("running with %d partitions, generation %d", len(assigned), self.app.consumer_generation_id)
         self.state = "running"

@@ -12,7 +12,7 @@ from agents import health
 from agents.health import HealthError, HealthServer, Verdict
 from agents.metrics import CONTENT_TYPE, Metrics
 
-PATHS = ("/metrics", "/live", "/ready")
+PATHS = ("/metrics", "/live", "/ready", "/startup")
 SECURITY_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -31,10 +31,11 @@ async def serving(
     ready: Callable[[], Verdict] = lambda: (True, ""),
     state: str = "running",
     live: Callable[[], Verdict] | None = None,
+    started: Callable[[], Verdict] | None = None,
 ) -> AsyncIterator[int]:
     """Serve on a free port and yield it."""
     metrics = Metrics(version="1.2.3", channels=["social.signals"])
-    server = HealthServer(metrics, ready=ready, state=lambda: state, live=live)
+    server = HealthServer(metrics, ready=ready, state=lambda: state, live=live, started=started)
     await server.start()
     try:
         yield server.port
@@ -76,11 +77,12 @@ def ask(
     ready: Callable[[], Verdict] = lambda: (True, ""),
     state: str = "running",
     live: Callable[[], Verdict] | None = None,
+    started: Callable[[], Verdict] | None = None,
 ) -> Answer:
     """Serve, send one request, and return the answer; in asyncio's debug mode, which makes aiohttp talkative."""
 
     async def scenario() -> Answer:
-        async with serving(ready=ready, state=state, live=live) as port:
+        async with serving(ready=ready, state=state, live=live, started=started) as port:
             return await send(port, raw)
 
     return asyncio.run(scenario(), debug=True)
@@ -97,7 +99,7 @@ def test_metrics_are_served_in_the_text_format() -> None:
 
     assert status == 200
     assert headers["content-type"] == CONTENT_TYPE
-    assert b'overgrowth_build_info{version="1.2.3"} 1.0' in body
+    assert b'version="1.2.3"} 1.0' in body
     assert headers["content-length"] == str(len(body))
 
 
@@ -124,6 +126,15 @@ def test_live_does_not_depend_on_being_ready() -> None:
     assert (status, orjson.loads(body)) == (200, {"live": True})
 
 
+def test_startup_is_over_once_it_was_ready_whatever_comes_then() -> None:
+    """Until then an orchestrator waits; afterwards /live and /ready say what is the matter."""
+    status, _, body = ask(request("/startup"), ready=broken, state="rebalancing", started=lambda: (True, ""))
+    assert (status, orjson.loads(body)) == (200, {"state": "rebalancing", "started": True})
+
+    status, _, body = ask(request("/startup"), state="starting", started=lambda: (False, "starting"))
+    assert (status, orjson.loads(body)) == (503, {"state": "starting", "started": False, "reason": "starting"})
+
+
 def test_live_fails_where_the_process_says_that_it_is_wedged() -> None:
     """A condition of the process itself may be added."""
     status, _, body = ask(request("/live"), live=lambda: (False, "loop lag 31 s"))
@@ -144,10 +155,10 @@ def test_head_answers_as_get_without_a_body(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "//metrics", "/metrics/../live", "/%2e%2e/etc/passwd", "/table"])
 def test_there_is_nothing_else(path: str) -> None:
-    """Three paths, spelled exactly; what was asked for is not repeated."""
+    """Four paths, spelled exactly; what was asked for is not repeated."""
     status, _, body = ask(request(path))
 
-    assert (status, orjson.loads(body)) == (404, {"error": "not found; here are /metrics, /live, /ready"})
+    assert (status, orjson.loads(body)) == (404, {"error": "not found; here are /metrics, /live, /ready, /startup"})
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])

@@ -54,6 +54,11 @@ class Thread:
         self.commits.append(dict(offsets))
         return not self.is_refusing
 
+    def highwater(self, tp: TP) -> int:
+        """Refuse as aiokafka does."""
+        assert tp in self.assigned, "Partition is not assigned"
+        return 42
+
     def seek(self, partition: TP, offset: int) -> None:
         """Note a seek."""
         self.sought.append((partition, offset))
@@ -205,6 +210,12 @@ def test_what_is_not_assigned_is_not_noted_and_what_is_revoked_is_forgotten() ->
         assert consumer._new_offset(CHANNEL) is None
 
     asyncio.run(work())
+
+
+def test_a_partition_that_was_just_revoked_has_no_end() -> None:
+    """A batch of it may still wait for its agent, and that must not end the worker."""
+    consumer = a_consumer(BatchTransport)
+    assert (consumer.highwater(CHANNEL), consumer.highwater(OTHER)) == (42, None)
 
 
 def test_what_is_delivered_again_is_not_dropped() -> None:
