@@ -177,8 +177,19 @@ def channel_specs(settings: Settings) -> list[ChannelSpec]:
     return [*CHANNELS, *(raw_channel(network) for network in settings.raw_networks)]
 
 
-async def create_channels(settings: Settings) -> None:
-    """Create the channels that are missing, with our settings, and refuse those with other numbers of partitions."""
+def channel_config(spec: ChannelSpec, settings: Settings) -> dict[str, str]:
+    """Return the Kafka settings that a channel is created with in this installation."""
+    # With three copies or more, an acknowledgement is to mean that two brokers have the record.
+    durability = {"min.insync.replicas": "2"} if settings.replication > 2 else {}
+    return spec.config(replay=bool(settings.namespace)) | durability
+
+
+async def create_channels(settings: Settings) -> list[str]:
+    """Create the channels that are missing, with our settings, and return which these were.
+
+    Refuses channels with other numbers of partitions, and missing ones where workers are not to create any
+    (`Settings.create_channels`).
+    """
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
@@ -189,18 +200,29 @@ async def create_channels(settings: Settings) -> None:
                 name,
                 num_partitions=spec.partitions or settings.partitions,
                 replication_factor=settings.replication,
-                topic_configs=spec.config(replay=bool(settings.namespace)),
+                topic_configs=channel_config(spec, settings),
             )
             for name, spec in wanted.items()
             if name not in present
         ]
         if missing:
+            _refuse_missing(missing, settings)
             await _create(admin, missing)
         await _check_partitions(admin, wanted, settings)
+        return [channel.name for channel in missing]
     except (KafkaError, OSError) as error:
         raise unreachable(settings.kafka, error) from None
     finally:
         await admin.close()
+
+
+def _refuse_missing(missing: list[NewTopic], settings: Settings) -> None:
+    if not settings.create_channels:
+        names = ", ".join(channel.name for channel in missing)
+        raise BrokerError(
+            f"channels: expected all of them at {settings.kafka}, got none of the name {names}; run "
+            "`overgrowth channels apply` with the right to create them, or set OVERGROWTH_CREATE_CHANNELS=true"
+        )
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: list[NewTopic]) -> None:

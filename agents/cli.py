@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "stack": "Start and stop a local Kafka and Valkey.",
     "worker": "Run a worker: signals in, alerts out.",
     "seeds": "Check, publish and list what brands declare.",
+    "channels": "Create and list the Kafka channels of an installation.",
     "replay": "Send a log into Kafka, in a namespace of its own.",
     "backtest": "Run a log through everything in one process, no broker.",
     "simulate": "Make a log of social life whose truth is known.",

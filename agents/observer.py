@@ -66,6 +66,8 @@ class Observer:
         self._revoked_at_s: float | None = None
         # Lane -> when its last checkpoint was, and since when something waits for the next one.
         self._waiting: dict[Lane, tuple[float, float]] = {}
+        # Partitions without a table, of raw payloads and for the views, that were read since the last rebalance.
+        self._stateless: set[tuple[str, int]] = set()
         worker.metrics.set_memory_limit(memory_limit_bytes())
         worker.metrics.set_config(fingerprint(worker.settings))
 
@@ -81,10 +83,9 @@ class Observer:
             by_channel = {runner.channel: runner for runner in worker.runners}
             for tp in worker.app.consumer.assignment():
                 runner = by_channel.get(tp.topic)
-                if runner is None:
-                    continue
-                recovering += tp.partition not in runner.lanes
-                if tp.partition in runner.lanes and (end := worker.app.consumer.highwater(tp)) is not None:
+                is_known = tp.partition in runner.lanes if runner is not None else tuple(tp) in self._stateless
+                recovering += runner is not None and not is_known
+                if is_known and (end := worker.app.consumer.highwater(tp)) is not None:
                     metrics.observe_partition(tp.topic, tp.partition, end_offset=end)
         metrics.set_recovering(recovering)
         metrics.set_worker_state(_told_state(worker.state, recovering=recovering))
@@ -118,6 +119,9 @@ class Observer:
     def revoked(self) -> None:
         """Note that the group shares its partitions out anew."""
         self._revoked_at_s = self._now_s()
+        for channel, partition in self._stateless:
+            self._worker.metrics.drop_partition(channel, partition)
+        self._stateless.clear()
 
     def assigned(self) -> None:
         """Note that the partitions are shared out."""
@@ -130,6 +134,10 @@ class Observer:
         worker, records = self._worker, batch.records
         size_bytes = sum(len(record.value) for record in records if record.value is not None)
         worker.metrics.observe_batch(agent_name(agent), channel=channel, size_bytes=size_bytes, duration_s=duration_s)
+        has_table = any(channel == runner.channel for runner in worker.runners)
+        if not has_table:
+            self._stateless.add((channel, partition))
+            worker.metrics.observe_partition(channel, partition, applied_offset=batch.next_offset)
         last_ms = records[-1].timestamp_ms if records else None
         # Where time passes in the log alone, ages by the wall clock say nothing.
         if last_ms is None or last_ms < 0 or worker.settings.clock == "log":
@@ -137,7 +145,7 @@ class Observer:
         age_s = time.time() - last_ms / 1000
         if channel == named(SIGNALS, namespace=worker.settings.namespace):
             worker.metrics.observe_event_lag(lag_s=age_s)
-        if any(channel == runner.channel for runner in worker.runners):
+        if has_table:
             worker.metrics.observe_partition(channel, partition, age_s=age_s)
 
 

@@ -24,7 +24,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `namespace` is put before every channel name and into the group: the empty one is the live installation. With
     `clock` "wall" the leading worker writes wall time into the log once a second; with "log" time passes in the
-    signals alone, as a replay wants it.
+    signals alone, as a replay wants it. With `create_channels` false a worker only checks that its channels are there,
+    and needs no right to create them: `overgrowth channels apply` does that.
     """
 
     kafka: str = "127.0.0.1:9092"
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     namespace: str = ""
     partitions: int = 4
     replication: int = 1
+    create_channels: bool = True
     compression: Literal["", "gzip", "lz4", "zstd", "snappy"] = "zstd"
     raw_networks: tuple[str, ...] = ("native", "snap-higgs")
     views: bool = True

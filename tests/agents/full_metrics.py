@@ -1,7 +1,7 @@
 """The metrics of a worker in which everything that can have a series has one."""
 
 from agents.metrics import Metrics
-from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, SIGNALS
+from schemas.channels import ALERTS, ATTRIBUTED, CASCADES, CONTRIBUTIONS, SIGNALS, VITALS
 from schemas.vitals import WINDOWS, Measures, Vitals, WindowVitals
 
 PARTITIONS = 16
@@ -33,6 +33,9 @@ def full_metrics(*, topics: int = 1) -> Metrics:
                 age_s=1.0,
             )
             metrics.set_cascades(partition, open=1, orphans=1)
+    for channel in (*RAW, VITALS.name, CASCADES.name, ALERTS.name):
+        for partition in range(PARTITIONS):
+            metrics.observe_partition(channel, partition, applied_offset=1, end_offset=2)
     for number in range(topics):
         metrics.topics.set(number % PARTITIONS, vitals(f"t{number}"))
     metrics.set_config("abc")

@@ -12,6 +12,7 @@ from agents.broker import (
     BATCH_BYTES_MAX,
     BrokerError,
     append_rows,
+    channel_config,
     channel_specs,
     client_options,
     create_channels,
@@ -23,7 +24,7 @@ from agents.broker import (
 from agents.lane import Outgoing, SendFailed
 from agents.settings import Settings
 from agents.table import Change
-from schemas.channels import REJECTIONS, TABLE_WATCH, named
+from schemas.channels import REJECTIONS, SIGNALS, TABLE_WATCH, named
 
 pytestmark = pytest.mark.kafka
 
@@ -56,6 +57,26 @@ def test_channels_are_created_once_with_their_partitions(own_settings: Settings)
         named(spec, namespace=own_settings.namespace): spec.partitions or 2 for spec in channel_specs(own_settings)
     }
     assert f"{own_settings.namespace}.social.raw.native" in found
+
+
+def test_who_may_not_create_channels_is_told_which_are_missing(own_settings: Settings) -> None:
+    """A worker without that right ends with what to do, and goes on once somebody has done it."""
+    checking = msgspec.structs.replace(own_settings, create_channels=False)
+
+    with pytest.raises(BrokerError, match=r"none of the name .*\.social\.signals.*; run `overgrowth channels apply`"):
+        asyncio.run(create_channels(checking))
+    created = asyncio.run(create_channels(own_settings))
+
+    assert len(created) == len(channel_specs(own_settings))
+    assert asyncio.run(create_channels(checking)) == []
+
+
+@pytest.mark.parametrize(("replication", "expected"), [(1, None), (2, None), (3, "2"), (5, "2")])
+def test_an_acknowledgement_means_two_copies_where_there_are_three(replication: int, expected: str | None) -> None:
+    """With one of three brokers away everything goes on; with two copies in all it would not."""
+    config = channel_config(SIGNALS, Settings(replication=replication))
+    assert config.get("min.insync.replicas") == expected
+    assert SIGNALS.config().items() <= config.items()
 
 
 def test_channels_with_another_number_of_partitions_are_refused(own_settings: Settings) -> None:

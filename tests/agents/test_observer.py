@@ -187,6 +187,22 @@ def test_a_batch_is_told_by_size_duration_and_age() -> None:
         assert (worker.sample("consumer_lag_seconds", channel=SIGNALS, partition="0") is not None) == bool(ages)
 
 
+def test_a_channel_without_a_table_is_watched_from_its_first_batch_to_the_rebalance() -> None:
+    """Raw payloads that are not taken would otherwise be seen by nobody."""
+    raw = "social.raw.native"
+    worker = SeenWorker(ends={TP(raw, 0): 50, TP(raw, 1): 50})
+    observer = Observer(worker)
+    observer.took("normalize_signals_x", raw, 0, Batch([Record(7, 1_000, b"x")], 8), duration_s=0.1)
+    observer.look()
+    assert worker.sample("recovering_partitions") == 0
+    assert worker.sample("consumer_lag_records", channel=raw, partition="0") == 42
+    assert worker.sample("end_offset", channel=raw, partition="1") is None
+
+    observer.revoked()
+    observer.look()
+    assert worker.sample("applied_offset", channel=raw, partition="0") is None
+
+
 @pytest.mark.parametrize(
     ("text", "limit_bytes"), [("max\n", 0), ("536870912\n", 536_870_912), ("9223372036854771712\n", 0), (None, 0)]
 )

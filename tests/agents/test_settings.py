@@ -22,6 +22,7 @@ def test_without_anything_the_defaults_hold() -> None:
         ("namespace", "replay-1_x", "replay-1_x"),
         ("partitions", "16", 16),
         ("replication", "3", 3),
+        ("create_channels", "false", False),
         ("compression", "", ""),
         ("compression", "zstd", "zstd"),
         ("raw_networks", " native , snap-higgs,", ("native", "snap-higgs")),
