@@ -1,0 +1,135 @@
+"""docker-compose.yml and the Dockerfile: settings and commands that are ours, versions pinned, doors closed."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agents.app import STOP_DEADLINE_S
+from tests.deploy.ours import check_command, check_variables
+from tests.deploy.told import DEPLOY
+
+FILE = DEPLOY.parent / "docker-compose.yml"
+DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
+SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("overgrowth:")}
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def test_compose_takes_the_file() -> None:
+    """What the schema of Compose refuses, nobody can start."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker on the PATH")
+    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("docker has no compose plugin here")
+    arguments = ["docker", "compose", "--file", str(FILE), "--profile", "*", "config", "--quiet"]
+    verdict = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert verdict.returncode == 0, verdict.stderr
+
+
+def test_every_variable_of_ours_is_a_setting_with_a_value_that_it_takes() -> None:
+    """A variable that is misspelt changes nothing, silently."""
+    for service in OURS.values():
+        check_variables(service.get("environment", {}))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_of_ours_is_one(name: str) -> None:
+    """With the flags that it has."""
+    service = OURS[name]
+    check_command([*service.get("entrypoint", ["overgrowth"]), *service["command"]])
+
+
+@every_service
+def test_nothing_is_to_be_had_from_other_machines(name: str) -> None:
+    """Ports are published on loopback alone, and no service shares the network of the machine."""
+    service = SERVICES[name]
+    assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
+    assert not {"network_mode", "privileged", "pid", "ipc", "devices", "cap_add"} & service.keys()
+
+
+@every_service
+def test_services_may_do_no_more_than_they_must(name: str) -> None:
+    """Not root, no capabilities, no new privileges, nothing to write to but what is named, no socket of Docker."""
+    service = SERVICES[name]
+    assert str(service["user"]).split(":")[0] not in {"0", "root"}
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    mounts = [volume if isinstance(volume, str) else volume["source"] for volume in service.get("volumes", ())]
+    assert not any("docker.sock" in mount for mount in mounts)
+    for volume in service.get("volumes", ()):
+        if isinstance(volume, dict):
+            assert volume["read_only"] is True
+        elif volume.startswith("./"):
+            assert volume.endswith(":ro")
+            assert (FILE.parent / volume.split(":")[0]).exists(), volume
+
+
+@every_service
+def test_images_are_pinned_to_a_version(name: str) -> None:
+    """The same file starts the same programs next year."""
+    assert re.search(r":v?\d+\.\d+\.\d+(-alpine)?$", SERVICES[name]["image"])
+
+
+def test_kafka_is_the_version_that_the_tests_run_against() -> None:
+    """What is shown here is shown of that one."""
+    version = re.search(r"<kafka\.version>([\d.]+)<", (DEPLOY / "kafka" / "pom.xml").read_text())
+    assert version is not None
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version[1]}"
+
+
+def test_workers_start_when_the_channels_are_there_and_end_in_their_own_time() -> None:
+    """The job creates them, so a worker needs no right to; a worker that is killed while it drains works twice."""
+    worker = SERVICES["worker"]
+    assert worker["depends_on"]["channels"] == {"condition": "service_completed_successfully"}
+    assert worker["environment"]["OVERGROWTH_CREATE_CHANNELS"] == "false"
+    for name in ("worker", "replay-worker"):
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > STOP_DEADLINE_S
+
+
+def test_prometheus_finds_every_worker() -> None:
+    """By the name of the service, at the port that it listens on."""
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    job = config["scrape_configs"][0]
+    assert job["job_name"] == "overgrowth"
+    discovery = job["dns_sd_configs"][0]
+    assert [name for name in discovery["names"] if name not in SERVICES] == []
+    assert discovery["port"] == SERVICES["worker"]["environment"]["OVERGROWTH_METRICS_PORT"]
+    mounts = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
+    folder = Path(mounts["./deploy/prometheus/prometheus.yml"]).parent
+    assert mounts["./deploy/prometheus/rules"] == str(folder / config["rule_files"][0].split("/")[0])
+
+
+def test_every_profile_is_explained() -> None:
+    """At the top of the file, where one looks first."""
+    head = FILE.read_text().partition("\nname:")[0]
+    profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", ())} - {"seeds"}
+    assert all(f"--profile {profile}" in head for profile in profiles)
+    assert "run --rm seeds" in head
+
+
+def test_the_image_is_built_in_two_stages_from_locked_packages() -> None:
+    """What builds stays behind; what is installed is what the lock says, to the byte."""
+    stages = re.findall(r"^FROM (\S+)(?: AS (\w+))?$", DOCKERFILE, flags=re.MULTILINE)
+    assert [name for _, name in stages] == ["build", ""]
+    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-bookworm", image) for image, _ in stages)
+    installs = re.findall(r"pip install (.*?)(?: \\)?$", DOCKERFILE, flags=re.MULTILINE)
+    assert installs
+    assert all("--require-hashes" in install or "--no-deps /wheels" in install for install in installs)
+
+
+def test_the_image_is_not_root_and_holds_no_sources() -> None:
+    """A number, so that Kubernetes can tell that it is not root; the packages are the installed ones."""
+    final = DOCKERFILE.rpartition("FROM ")[2]
+    users = re.findall(r"^USER (\d+):(\d+)$", final, flags=re.MULTILINE)
+    assert [(int(user) >= 10_000, int(group) >= 10_000) for user, group in users] == [(True, True)]
+    assert re.findall(r"^COPY (.*)$", final, flags=re.MULTILINE) == ["--from=build /opt/overgrowth /opt/overgrowth"]
+    assert "pip install" not in final
+    assert f'user: "{":".join(users[0])}"' in FILE.read_text()
