@@ -114,8 +114,19 @@ def test_the_metrics_count_every_record_by_what_became_of_it() -> None:
     for outcome in ("applied", "late", "rejected", "duplicate", "heartbeat"):
         assert f'overgrowth_records_total{{channel="n.social.signals",outcome="{outcome}"}} 1.0' in page
     assert 'overgrowth_rejections_total{reason="not_json"} 1.0' in page
+    assert 'overgrowth_signals_total{kind="post",op="create"} 3.0' in page
+    assert "overgrowth_timestamps_clamped_total 0.0" in page
     assert 'overgrowth_reorder_buffer_records{channel="n.social.signals",partition="1"} 0.0' in page
     assert 'overgrowth_watermark_timestamp_seconds{channel="n.social.signals",partition="1"} 1.34138886e+09' in page
+
+
+def test_event_times_from_the_future_are_counted() -> None:
+    """The clock of a source is wrong, or that of the producer of its records."""
+    shell = AttributeShell(SETTINGS, lambda: registry("higgs"), 1)
+    metrics = Metrics(version="0")
+    shell.take(batch(signal(1), signal(2, AT_MS + 121_000), signal(3, AT_MS + 119_000)))
+    shell.report(metrics)
+    assert metrics.registry.get_sample_value("overgrowth_timestamps_clamped_total") == 1
 
 
 def test_the_settings_of_the_step_are_those_of_the_installation() -> None:

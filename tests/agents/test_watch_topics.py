@@ -101,6 +101,21 @@ def test_an_alert_goes_to_the_history_and_to_the_state_of_its_episode_as_a_cloud
     assert 'overgrowth_records_total{channel="n.social.contributions",outcome="applied"} 2401.0' in page
 
 
+def test_the_newest_vitals_are_told_and_how_late_alerts_are_by_the_wall_clock() -> None:
+    """Where time passes in the log alone, how long ago a tick was says nothing."""
+    for clock, told in (("wall", True), ("log", False)):
+        shell = WatchShell(msgspec.structs.replace(SETTINGS, clock=clock), registry, 0)
+        metrics = Metrics(version="0")
+        outgoing = shell.take(Batch(records(outgrowing(), upto_ms=AT_MS + 5 * 60 * MINUTE_MS), 99))
+        shell.report(metrics)
+        newest = [json.loads(one.value or b"") for one in outgoing if one.channel == "n.social.vitals"][-1]
+        sample = metrics.registry.get_sample_value
+        day = newest["windows"]["24h"]
+        assert sample("overgrowth_state", {"topic": "cern/higgs", "state": newest["state"]}) == 1
+        assert sample("overgrowth_unique_actors", {"topic": "cern/higgs", "window": "24h"}) == day["actors"]
+        assert bool(sample("overgrowth_end_to_end_latency_seconds_count")) == told
+
+
 def test_what_is_no_packet_becomes_a_rejection() -> None:
     """Nothing but our agents should write here, but a record of somebody else must not stop the partition."""
     shell = WatchShell(SETTINGS, registry, 0)
