@@ -1,8 +1,7 @@
 """Hold the numbers that Prometheus scrapes: one registry per worker, base units, closed sets of label values.
 
-Offsets are all *next* offsets (of the record to be applied, committed, covered by a checkpoint, written), so that
-`end - applied` is the lag and `committed > checkpoint` is the thing that must never be seen. No label holds anything
-that came with data: no actor, tag, link or post. Topics are named, for brands declare them (`agents.topic_metrics`).
+What is told of single partitions stands in `agents.partition_metrics`. No label holds anything that came with data: no
+actor, tag, link or post. Topics are named, for brands declare them (`agents.topic_metrics`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,11 +9,10 @@ from importlib.metadata import version as version_of
 from typing import Literal, get_args
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 
-from agents.topic_metrics import TopicMetrics
+from agents.partition_metrics import PREFIX, PartitionMetrics
 from schemas.alert import Status
-from schemas.channels import CONTRIBUTIONS, SIGNALS, ChannelSpec
 from schemas.rejection import REASONS, Reason
 from schemas.signal import KINDS, Kind, Op
 
@@ -36,7 +34,6 @@ ALERT_STATES = ("burst", "viral", "growing", "outgrown", "escaped", "returned")
 OTHER = "other"
 """Stands for every label value that came with data and is in no closed set, so that data cannot make series."""
 
-PREFIX = "overgrowth"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CHECKPOINT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 RECOVERY_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -46,7 +43,7 @@ LOOP_LAG_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 REDIS_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
-class Metrics:
+class Metrics(PartitionMetrics):
     """All metrics of one worker, in a registry of its own, so that two workers (or tests) in one process do not meet.
 
     `channels` are the channels that the worker reads; their outcomes start at 0, so that a rate exists before the
@@ -63,25 +60,19 @@ class Metrics:
         # The switch is the library's and holds for the process; it carries no annotations, hence the typed name.
         disable_created: Callable[[], None] = prometheus_client.disable_created_metrics
         disable_created()
-        self.registry = CollectorRegistry()
+        super().__init__(CollectorRegistry())
         ProcessCollector(registry=self.registry)
-        self._positions: dict[tuple[str, int], dict[str, int]] = {}
         self._add_flow()
         self._add_latency()
-        self._add_partition_gauges()
         self._add_durability()
         self._add_group()
         self._add_views()
         self._add_worker(version)
-        self.topics = TopicMetrics(self.registry)
         for channel in channels:
             self.add_channel(channel)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"{PREFIX}_{name}", text, labels, buckets=buckets, registry=self.registry)
@@ -118,36 +109,6 @@ class Metrics:
         )
         self._alert_latency = self._histogram(
             "end_to_end_latency_seconds", "From the tick that an alert is about to its sending.", LATENCY_BUCKETS_S
-        )
-
-    def _add_partition_gauges(self) -> None:
-        where = ("channel", "partition")
-        self._watermark = self._gauge(
-            "watermark_timestamp_seconds", "Event time before which nothing more is expected.", *where
-        )
-        self._lag = self._gauge("consumer_lag_records", "Records written but not applied yet.", *where)
-        self._lag_seconds = self._gauge(
-            "consumer_lag_seconds", "Age of the last record applied while others wait behind it, else 0.", *where
-        )
-        self._reorder_buffer = self._gauge(
-            "reorder_buffer_records", "Records held back until the watermark passes them.", *where
-        )
-        self._offsets = {
-            "applied": self._gauge("applied_offset", "Next offset to be applied.", *where),
-            "committed": self._gauge("committed_offset", "Next offset committed to the group.", *where),
-            "checkpoint": self._gauge("checkpoint_offset", "Next offset after the last checkpoint.", *where),
-            "end": self._gauge("end_offset", "Next offset to be written to the partition.", *where),
-        }
-        self._cascades_open = self._gauge(
-            "cascades_open", "Cascades that go on, of the conversations of the partition.", "partition"
-        )
-        self._orphans = self._gauge("orphans", "Posts and shares that wait for their parent.", "partition")
-        self._partition_gauges = (
-            self._watermark,
-            self._lag,
-            self._lag_seconds,
-            self._reorder_buffer,
-            *self._offsets.values(),
         )
 
     def _add_durability(self) -> None:
@@ -276,63 +237,6 @@ class Metrics:
         """Count one failed operation on the read model."""
         self._redis_errors.labels(operation).inc()
 
-    def observe_partition(
-        self,
-        channel: str,
-        partition: int,
-        *,
-        watermark_ms: int | None = None,
-        reorder_buffer_records: int | None = None,
-        applied_offset: int | None = None,
-        committed_offset: int | None = None,
-        checkpoint_offset: int | None = None,
-        end_offset: int | None = None,
-        age_s: float | None = None,
-    ) -> None:
-        """Set what is known of an assigned partition; None leaves a gauge alone.
-
-        All offsets are next offsets. The lag follows from the last known `end_offset` and `applied_offset`, in time as
-        the age of the last record that was taken.
-        """
-        where = (channel, str(partition))
-        if watermark_ms is not None:
-            self._watermark.labels(*where).set(watermark_ms / 1000)
-        if reorder_buffer_records is not None:
-            self._reorder_buffer.labels(*where).set(reorder_buffer_records)
-        positions = self._positions.setdefault((channel, partition), {})
-        for name, offset in (
-            ("applied", applied_offset),
-            ("committed", committed_offset),
-            ("checkpoint", checkpoint_offset),
-            ("end", end_offset),
-        ):
-            if offset is not None:
-                positions[name] = offset
-                self._offsets[name].labels(*where).set(offset)
-        if "applied" in positions and "end" in positions:
-            # The end is asked for now and then, the applied offset is always current, so it can be ahead.
-            behind = max(0, positions["end"] - positions["applied"])
-            self._lag.labels(*where).set(behind)
-            if age_s is not None or not behind:
-                self._lag_seconds.labels(*where).set(max(0.0, age_s or 0.0) if behind else 0.0)
-
-    def set_cascades(self, partition: int, *, open: int, orphans: int) -> None:  # noqa: A002  (as its gauge)
-        """Tell how many cascades of a partition of the signals go on, and how many of their nodes wait for a parent."""
-        self._cascades_open.labels(str(partition)).set(open)
-        self._orphans.labels(str(partition)).set(orphans)
-
-    def drop_partition(self, channel: str, partition: int) -> None:
-        """Forget the gauges of a revoked partition: another worker tells them now. Unknown partitions are fine."""
-        self._positions.pop((channel, partition), None)
-        for gauge in self._partition_gauges:
-            gauge.remove(channel, str(partition))
-        # Conversations lie by the partitions of the signals; those of other channels may be another worker's.
-        if _is(channel, SIGNALS):
-            self._cascades_open.remove(str(partition))
-            self._orphans.remove(str(partition))
-        elif _is(channel, CONTRIBUTIONS):
-            self.topics.drop(partition)
-
     def observe_checkpoint(self, *, duration_s: float, now_s: float) -> None:
         """Tell that a checkpoint was completed at `now_s` (epoch seconds) and how long it took."""
         self._checkpoint_duration.observe(duration_s)
@@ -392,8 +296,3 @@ class Metrics:
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format, version 0.0.4 (`CONTENT_TYPE`)."""
         return prometheus_client.generate_latest(self.registry)
-
-
-def _is(channel: str, spec: ChannelSpec) -> bool:
-    """Say whether a channel is this one, in any namespace."""
-    return channel == spec.name or channel.endswith(f".{spec.name}")

@@ -24,7 +24,7 @@ from agents.settings import load_settings
     "--metrics-port",
     type=int,
     default=None,
-    help="Port of /metrics, /live, /ready on loopback; 0 takes a free one; OVERGROWTH_METRICS_PORT.",
+    help="Port of /metrics, /live, /ready, /startup on loopback; 0 takes a free one; OVERGROWTH_METRICS_PORT.",
 )
 @click.option("--views/--no-views", default=None, help="Whether to write views to Redis; OVERGROWTH_VIEWS.")
 @click.option(

@@ -1,12 +1,32 @@
-"""The metrics of a worker in which everything that can have a series has one."""
+"""What a scrape finds, and the metrics of a worker in which everything that can have a series has one."""
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from agents.metrics import Metrics
+from agents.partition_metrics import PartitionMetrics
 from schemas.channels import ALERTS, ATTRIBUTED, CASCADES, CONTRIBUTIONS, SIGNALS, VITALS
 from schemas.vitals import WINDOWS, Measures, Vitals, WindowVitals
 
 PARTITIONS = 16
 PIPELINE = (SIGNALS.name, ATTRIBUTED.name, CONTRIBUTIONS.name)
 RAW = tuple(f"social.raw.network{number}" for number in range(5))
+Series = dict[tuple[str, tuple[str, ...]], float]
+
+
+def series(metrics: PartitionMetrics) -> Series:
+    """Return what a scrape finds: (name, label values in the order of their names) -> value."""
+    families = text_string_to_metric_families(generate_latest(metrics.registry).decode())
+    return {
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def labels_of(found: Series, name: str) -> set[tuple[str, ...]]:
+    """Return the label values under which a name is found."""
+    return {labels for found_name, labels in found if found_name == name}
 
 
 def vitals(topic: str) -> Vitals:

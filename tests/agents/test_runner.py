@@ -182,6 +182,10 @@ def test_what_retention_has_removed_is_told_and_gone_past(caplog: pytest.LogCapt
         group.first_held = BEGIN + 40
         await runner.take(PARTITION, after(BEGIN + 40), end_offset=END)
         assert (group.rewound, runner.lanes[PARTITION].next_offset) == ([], END)
+        lost = runner._metrics.registry.get_sample_value(
+            "overgrowth_input_gap_records_total", {"channel": "social.signals"}
+        )
+        assert lost == BEGIN + 40 - batches()[0].next_offset
 
     run(work())
     needed = batches()[0].next_offset
