@@ -177,12 +177,15 @@ def channel_specs(settings: Settings) -> list[ChannelSpec]:
     return [*CHANNELS, *(raw_channel(network) for network in settings.raw_networks)]
 
 
-async def create_channels(settings: Settings) -> None:
-    """Create the channels that are missing, with our settings, and refuse those with other numbers of partitions."""
+async def create_channels(settings: Settings, specs: Sequence[ChannelSpec] | None = None) -> None:
+    """Create the channels that are missing, with our settings, and refuse those with other numbers of partitions.
+
+    `specs` are all of an installation, or those that are named.
+    """
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
-        wanted = {named(spec, namespace=settings.namespace): spec for spec in channel_specs(settings)}
+        wanted = {named(spec, namespace=settings.namespace): spec for spec in (specs or channel_specs(settings))}
         present = set(await admin.list_topics())
         missing = [
             NewTopic(
