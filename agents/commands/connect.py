@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from agents.app import quiet_loggers
 from agents.commands.options import kafka_option, namespace_option, partitions_option
 from agents.connectors import jetstream as bluesky
 from agents.connectors import mastodon as fediverse
@@ -18,6 +17,7 @@ from agents.connectors.intake import BODY_BYTES_MAX, Intake
 from agents.connectors.metrics import ConnectorMetrics
 from agents.connectors.program import Connector, run
 from agents.connectors.tokens import read_token
+from agents.quieting import quiet_loggers
 from agents.settings import Settings, load_settings
 from agents.version import VERSION
 
@@ -87,7 +87,7 @@ def connect() -> None:
     show_default=True,
     help="A Jetstream; of several, the next one is taken when a connection ends.",
 )
-@click.option("--version", type=click.Choice(["v1", "v2"]), default="v1", show_default=True, help="What it speaks.")
+@click.option("--protocol", type=click.Choice(["v1", "v2"]), default="v1", show_default=True, help="What it speaks.")
 @click.option(
     "--collection",
     "collections",
@@ -111,7 +111,7 @@ def connect() -> None:
 @common_options
 def jetstream(
     servers: tuple[str, ...],
-    version: bluesky.Version,
+    protocol: bluesky.Version,
     collections: tuple[str, ...],
     dids: tuple[str, ...],
     dids_file: Any,
@@ -128,7 +128,7 @@ def jetstream(
     listed = [] if dids_file is None else [line.strip() for line in dids_file if line.strip()]
     filters = bluesky.Filters(collections, [*dids, *listed])
     silent_s = silence_s or (SILENCE_OF_FEW_S if filters.dids else SILENCE_S)
-    feed = bluesky.Jetstream(servers, version=version, filters=filters, source=source, silence_s=silent_s)
+    feed = bluesky.Jetstream(servers, version=protocol, filters=filters, source=source, silence_s=silent_s)
     _follow(feed, options)
 
 

@@ -7,7 +7,7 @@ import asyncio
 import hmac
 import ipaddress
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from aiohttp import web
@@ -23,6 +23,7 @@ from agents.settings import Settings
 from schemas.channels import named, raw_channel
 from schemas.signal import AT_MS_MIN, Heartbeat, Signal
 from streams.networks import NETWORKS, native
+from streams.networks.refusal import Refusal
 
 logger = logging.getLogger("overgrowth")
 
@@ -251,10 +252,10 @@ class Intake:
     def _note(self, network: str, payloads: Iterable[bytes]) -> None:
         """Note how far the sources of payloads have come, as the worker will read them."""
         now = now_ms()
-        normalize: Callable[[bytes], object] = NETWORKS[network].normalize
+        normalize = NETWORKS[network].normalize
         for payload in payloads:
-            outcome = normalize(payload)
-            for one in outcome if isinstance(outcome, list | tuple) else (outcome,):
+            said = normalize(payload, now)
+            for one in () if isinstance(said, Refusal) else said:
                 if isinstance(one, Signal) and one.source:
                     _, at_ms, told_ms = self._sources.pop(one.source, (network, 0, 0))
                     self._sources[one.source] = (network, max(at_ms, min(one.at, now)), told_ms)

@@ -31,6 +31,7 @@ REWIND_MS = 120_000
 """How far an id is taken back: a status from elsewhere comes late, under an id as old as itself."""
 CONNECT_S = 30.0
 PAGE_S = 60.0
+RATE_LIMIT_S_MIN = 0.2
 RATE_LIMIT_S_MAX = 300.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
@@ -275,7 +276,7 @@ def _wait_s(answer: aiohttp.ClientResponse) -> float:
     except ValueError:
         reset_ms = _instant_ms(answer.headers.get("X-RateLimit-Reset", ""))
         wait_s = (reset_ms - now_ms()) / 1000 if reset_ms else RATE_LIMIT_S_MAX
-    return min(max(wait_s, 1.0), RATE_LIMIT_S_MAX)
+    return min(max(wait_s, RATE_LIMIT_S_MIN), RATE_LIMIT_S_MAX)
 
 
 def _address(instance: str) -> URL:

@@ -58,6 +58,7 @@ def test_what_holds_the_latest_of_something_is_compacted_and_history_is_kept_lon
         "social.vitals",
         "social.alert-state",
         "social.topics",
+        "social.cursors",
         "social.table.attribute",
         "social.table.follow",
         "social.table.watch",
