@@ -89,7 +89,8 @@ class Delivery:
     ) -> "asyncio.Future[None]":
         """Take records over and return what resolves when Kafka has them all.
 
-        `cursor` is where to go on once it has; `network` is whose payloads they are, None for what is no payload.
+        `cursor` is where to go on once it has; `network` is whose payloads they are. What is no payload, a heartbeat, is
+        not sent before Kafka has all that was offered before it.
         """
         size_bytes = sum(len(record.key) + len(record.value or b"") + RECORD_BYTES for record in records)
         delivered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -117,11 +118,17 @@ class Delivery:
             self._is_acknowledged.set()
 
     def _take(self) -> list[_Parcel]:
-        parcels: list[_Parcel] = []
-        count = 0
-        while self._waiting and (not parcels or count + len(self._waiting[0].records) <= SENT_AT_ONCE_MAX):
+        """Return what is sent next: many payloads at once, or what speaks of all before it, which goes alone.
+
+        Of what is sent at once, some may be lost on the way and come after the rest.
+        """
+        parcels = [self._waiting.popleft()]
+        count = len(parcels[0].records)
+        while parcels[-1].network and self._waiting and self._waiting[0].network:
+            count += len(self._waiting[0].records)
+            if count > SENT_AT_ONCE_MAX:
+                break
             parcels.append(self._waiting.popleft())
-            count += len(parcels[-1].records)
         return parcels
 
     def _settle(self, parcel: _Parcel) -> None:
@@ -138,7 +145,7 @@ class Delivery:
         self._metrics.set_in_flight(size_bytes)
 
     async def _until_acknowledged(self, records: list[Outgoing]) -> None:
-        """Send until Kafka has every record, from the first that it has not on, so that their order stays."""
+        """Send until Kafka has every record, each time from the first that it has not on."""
         done = 0
         while done < len(records):
             count, error = await self._attempt(records[done:])

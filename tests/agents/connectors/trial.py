@@ -69,6 +69,8 @@ async def running(
     settings: Settings, connector: Connector, metrics: ConnectorMetrics, *, bytes_max: int = BYTES_MAX
 ) -> AsyncIterator["asyncio.Task[None]"]:
     """Run a connector; its end is an error of the block."""
+    # Whoever reads a channel that is not there would have Kafka create it, with settings of its own.
+    await prepared(settings, *connector.networks)
     task = asyncio.ensure_future(run(with_one_port(settings), connector, metrics, bytes_max=bytes_max, tick_s=TICK_S))
     try:
         async with asyncio.timeout(WITHIN_S) as limit:
@@ -124,3 +126,9 @@ def metric(metrics: ConnectorMetrics, series: str) -> float:
     """Return the value of a series."""
     lines = metrics.render().decode().splitlines()
     return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(f"overgrowth_connector_{series} ")))
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Let everything else in this process go on until something is so; nothing tells when."""
+    while not is_so():  # noqa: ASYNC110
+        await asyncio.sleep(0)
