@@ -101,7 +101,9 @@ def connect() -> None:
 @click.option(
     "--dids", "dids_file", type=click.File(), default=None, help="Only these accounts: a file, one DID a line."
 )
-@click.option("--source", default=bluesky.SOURCE, show_default=True, help="Name of the source; one for each feed.")
+@click.option(
+    "--name", default=bluesky.SOURCE, show_default=True, help="What the cursor is kept under; one a connector."
+)
 @click.option(
     "--silence-s",
     type=click.FloatRange(min=0, min_open=True),
@@ -115,7 +117,7 @@ def jetstream(
     collections: tuple[str, ...],
     dids: tuple[str, ...],
     dids_file: Any,
-    source: str,
+    name: str,
     silence_s: float | None,
     **options: Any,
 ) -> None:
@@ -128,7 +130,7 @@ def jetstream(
     listed = [] if dids_file is None else [line.strip() for line in dids_file if line.strip()]
     filters = bluesky.Filters(collections, [*dids, *listed])
     silent_s = silence_s or (SILENCE_OF_FEW_S if filters.dids else SILENCE_S)
-    feed = bluesky.Jetstream(servers, version=protocol, filters=filters, source=source, silence_s=silent_s)
+    feed = bluesky.Jetstream(servers, version=protocol, filters=filters, name=name, silence_s=silent_s)
     _follow(feed, options)
 
 
@@ -143,7 +145,7 @@ def jetstream(
 @click.option(
     "--token-file", default=None, help=f"File with the access token; {MASTODON_TOKEN} holds the token itself."
 )
-@click.option("--source", default=fediverse.SOURCE, show_default=True, help="Name of the source; one for each feed.")
+@click.option("--name", default=None, help="What the cursor is kept under. [default: mastodon:INSTANCE/STREAM]")
 @click.option(
     "--silence-s",
     type=click.FloatRange(min=0, min_open=True),
@@ -152,7 +154,9 @@ def jetstream(
     help="Connect again when nothing came for so long; a server shows that it lives every 15 s.",
 )
 @common_options
-def mastodon(instance: str, stream: str, token_file: str | None, source: str, silence_s: float, **options: Any) -> None:
+def mastodon(
+    instance: str, stream: str, token_file: str | None, name: str | None, silence_s: float, **options: Any
+) -> None:
     """Follow a public timeline of the Mastodon server INSTANCE.
 
     \b
@@ -160,7 +164,7 @@ def mastodon(instance: str, stream: str, token_file: str | None, source: str, si
       overgrowth connect mastodon mastodon.social --stream public --token-file token.txt
     """
     token = read_token(token_file, MASTODON_TOKEN, os.environ)
-    _follow(fediverse.Mastodon(instance, stream, token=token, source=source, silence_s=silence_s), options)
+    _follow(fediverse.Mastodon(instance, stream, token=token, name=name, silence_s=silence_s), options)
 
 
 @connect.command()

@@ -1,4 +1,4 @@
-"""Keep cursors in Kafka: read the latest of a source, and write one once Kafka has all that lies before it."""
+"""Keep cursors in Kafka: read the latest of a feed, and write one once Kafka has all that lies before it."""
 
 import logging
 
@@ -17,13 +17,13 @@ _to_json = msgspec.json.Encoder().encode
 _from_json = msgspec.json.Decoder(Cursor).decode
 
 
-async def read_cursor(settings: Settings, source: str) -> Cursor | None:
-    """Return how far a source had come when that was last written; raises `BrokerError`."""
+async def read_cursor(settings: Settings, feed: str) -> Cursor | None:
+    """Return how far a feed had come when that was last written; raises `BrokerError`."""
     channel = named(CURSORS, namespace=settings.namespace)
     found: Cursor | None = None
     async for records in read_partition(settings, channel=channel, partition=0):
         for record in records:
-            if (record.key or b"") != source.encode():
+            if (record.key or b"") != feed.encode():
                 continue
             if record.value is None:
                 found = None
@@ -49,7 +49,7 @@ class CursorWriter:
             return
         try:
             await self._producer.send_and_wait(
-                self._channel, value=_to_json(cursor), key=cursor.source.encode(), partition=0
+                self._channel, value=_to_json(cursor), key=cursor.feed.encode(), partition=0
             )
         except KafkaError as error:
             logger.warning("%s: expected Kafka to acknowledge a cursor, got %s: %s", self._channel, type(error), error)

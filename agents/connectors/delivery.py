@@ -89,8 +89,8 @@ class Delivery:
     ) -> "asyncio.Future[None]":
         """Take records over and return what resolves when Kafka has them all.
 
-        `cursor` is where to go on once it has; `network` is whose payloads they are. What is no payload, a heartbeat, is
-        not sent before Kafka has all that was offered before it.
+        `cursor` is where to go on once it has; `network` is whose payloads they are. What is no payload, a heartbeat,
+        is not sent before Kafka has all that was offered before it.
         """
         size_bytes = sum(len(record.key) + len(record.value or b"") + RECORD_BYTES for record in records)
         delivered: asyncio.Future[None] = asyncio.get_running_loop().create_future()

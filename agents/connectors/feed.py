@@ -30,13 +30,11 @@ _to_json = msgspec.json.Encoder().encode
 class Outlet:
     """Where a feed puts what it gets.
 
-    All of a source goes under one key, and so into one partition: heartbeats then cannot overtake payloads on their way
-    through `normalize_signals`, and what an author said stays in its order.
+    All of a feed goes under one key, its name, and so into one partition: heartbeats then cannot overtake payloads on
+    their way through `normalize_signals`, and what an author said stays in its order.
     """
 
-    def __init__(
-        self, delivery: Delivery, metrics: ConnectorMetrics, *, channel: str, source: str, network: str
-    ) -> None:
+    def __init__(self, delivery: Delivery, metrics: ConnectorMetrics, *, channel: str, name: str, network: str) -> None:
         self.cursor: Cursor | None = None
         """Where to go on in this process: after the last payload that was offered."""
         self.progress_ms = 0
@@ -44,7 +42,7 @@ class Outlet:
         self.metrics = metrics
         self._delivery = delivery
         self._channel = channel
-        self._key = source.encode()
+        self._key = name.encode()
         self._network = network
 
     async def deliver(self, payload: bytes, *, cursor: Cursor | None = None) -> None:
@@ -80,8 +78,12 @@ class Feed(Protocol):
     """A stream of a network that can be connected to."""
 
     @property
+    def name(self) -> str:
+        """What its cursor is kept under; no two that run at once have the same."""
+
+    @property
     def source(self) -> str:
-        """The name under which the signals of this feed count as one source."""
+        """The source that its payloads, as signals, bear: its heartbeats are told for it."""
 
     @property
     def network(self) -> str:
@@ -113,16 +115,16 @@ class FeedConnector:
         """Read where the feed was left."""
         feed = self._feed
         channel = named(raw_channel(feed.network), namespace=self._settings.namespace)
-        cursor = await read_cursor(self._settings, feed.source)
+        cursor = await read_cursor(self._settings, feed.name)
         self._delivery = delivery
         self._cursors = CursorWriter(self._settings, producer, cursor)
-        self._outlet = Outlet(delivery, self._metrics, channel=channel, source=feed.source, network=feed.network)
+        self._outlet = Outlet(delivery, self._metrics, channel=channel, name=feed.name, network=feed.network)
         self._outlet.cursor = cursor
-        logger.info("%s: going on %s", feed.source, f"after {cursor.position}" if cursor else "with what is new")
+        logger.info("%s: going on %s", feed.name, f"after {cursor.position}" if cursor else "with what is new")
 
     async def work(self) -> None:
         """Connect, and connect again, for ever; what never worked and is refused for good ends it."""
-        source = self._feed.source
+        name = self._feed.name
         while True:
             taken = self._outlet.taken
             try:
@@ -136,11 +138,11 @@ class FeedConnector:
             self._metrics.set_connected(False)
             self._metrics.count_cut(cut.reason)
             if cut.final and not self._ever_connected:
-                raise ConnectorError(f"{source}: expected a feed, got {cut}; check address, filters and token")
+                raise ConnectorError(f"{name}: expected a feed, got {cut}; check address, filters and token")
             if self._outlet.taken > taken:
                 self._backoff.reset()
             wait_s = self._backoff.next_s()
-            logger.warning("%s: the connection ended (%s: %s); again in %.1f s", source, cut.reason, cut, wait_s)
+            logger.warning("%s: the connection ended (%s: %s); again in %.1f s", name, cut.reason, cut, wait_s)
             await asyncio.sleep(wait_s)
 
     def _connected(self) -> None:

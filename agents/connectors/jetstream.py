@@ -27,6 +27,7 @@ logger = logging.getLogger("overgrowth")
 
 NETWORK = "bluesky"
 SOURCE = "bluesky-jetstream"
+"""What `streams.networks.bluesky` says that its signals come from."""
 SERVERS = ("wss://jetstream2.us-east.bsky.network", "wss://jetstream1.us-west.bsky.network")
 COLLECTIONS = ("app.bsky.feed.post", "app.bsky.feed.repost", "app.bsky.feed.like", "app.bsky.graph.follow")
 COLLECTIONS_MAX = 100
@@ -99,10 +100,12 @@ class Filters(NamedTuple):
 class Jetstream:
     """The feed of one or more servers, one after the other; the next one is taken when a connection ends.
 
-    `silence_s` is how long nothing may come until the connection counts as dead.
+    `name` is what the cursor is kept under; `silence_s` is how long nothing may come until the connection counts as
+    dead.
     """
 
     network = NETWORK
+    source = SOURCE
 
     def __init__(
         self,
@@ -110,16 +113,16 @@ class Jetstream:
         *,
         version: Version = "v1",
         filters: Filters = Filters(),
-        source: str = SOURCE,
+        name: str = SOURCE,
         silence_s: float = 60.0,
     ) -> None:
-        for name, given, at_most in (
+        for what, given, at_most in (
             ("collections", filters.collections, COLLECTIONS_MAX),
             ("DIDs", filters.dids, DIDS_MAX),
         ):
             if len(given) > at_most:
-                raise ConnectorError(f"jetstream: expected at most {at_most} {name}, got {len(given)}; use another one")
-        self.source = source
+                raise ConnectorError(f"jetstream: expected at most {at_most} {what}, got {len(given)}; use another one")
+        self.name = name
         self.silence_s = silence_s
         self._servers = [_address(server) for server in servers]
         self._version: Version = version
@@ -137,7 +140,7 @@ class Jetstream:
             try:
                 await self._follow(http, server, outlet, connected, by_time=False)
             except (CursorTooOld, _AskByTime) as error:
-                logger.warning("%s: %s; going on by time", self.source, error)
+                logger.warning("%s: %s; going on by time", self.name, error)
                 await self._follow(http, server, outlet, connected, by_time=True)
 
     async def _follow(
@@ -213,7 +216,7 @@ class Jetstream:
         cursor = None
         # What lies in the future or before all time is none of the server's: it would be asked for after a crash.
         if position and AT_MS_MIN <= at_ms <= now + SKEW_MS_MAX:
-            cursor = Cursor(self.source, position, at_ms, host)
+            cursor = Cursor(self.name, position, at_ms, host)
             if self._gap_after is not None:
                 self._tell_lost(self._gap_after, cursor, outlet)
             outlet.advance(at_ms)
@@ -232,7 +235,7 @@ class Jetstream:
         if message is None:
             return "", 0
         if message.type.endswith("#info"):
-            logger.warning("%s: the server says %s: %s", self.source, message.name, message.message)
+            logger.warning("%s: the server says %s: %s", self.name, message.name, message.message)
             if message.name == "OutdatedCursor":
                 self._gap_after = cursor
             elif message.name == "FutureCursor" and asked_seq:
@@ -250,7 +253,7 @@ class Jetstream:
             logger.error(
                 "%s: expected to go on from %d (ms), got %d as the first event: up to %.0f s are lost, for servers go "
                 "back %d h; going on from there",
-                self.source,
+                self.name,
                 before.at,
                 first.at,
                 lost_s,

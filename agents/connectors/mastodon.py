@@ -25,7 +25,6 @@ from schemas.cursor import Cursor
 logger = logging.getLogger("overgrowth")
 
 NETWORK = "mastodon"
-SOURCE = "mastodon"
 PAGE_STATUSES = 40
 REWIND_MS = 120_000
 """How far an id is taken back: a status from elsewhere comes late, under an id as old as itself."""
@@ -45,6 +44,7 @@ class _Configuration(msgspec.Struct, frozen=True):
 
 
 class _Instance(msgspec.Struct, frozen=True):
+    domain: str = ""
     configuration: _Configuration = _Configuration()
 
 
@@ -95,8 +95,8 @@ def timeline(name: str) -> Timeline:
 class Mastodon:
     """The feed of one timeline of one server.
 
-    `silence_s` is how long nothing may come, not even the sign of life that servers send every 15 s, until the
-    connection counts as dead.
+    `name` is what the cursor is kept under, without it instance and stream. `silence_s` is how long nothing may come, not
+    even the sign of life that servers send every 15 s, until the connection counts as dead.
     """
 
     network = NETWORK
@@ -107,15 +107,20 @@ class Mastodon:
         stream: str = "public",
         *,
         token: str | None = None,
-        source: str = SOURCE,
+        name: str | None = None,
         silence_s: float = 60.0,
     ) -> None:
-        self.source = source
-        self.silence_s = silence_s
         self._home = _address(instance)
         self._domain = self._home.authority
         self._timeline = timeline(stream)
+        self.name = name or f"{NETWORK}:{self._domain}/{stream}"
+        self.silence_s = silence_s
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    @property
+    def source(self) -> str:
+        """The instance, as `streams.networks.mastodon` names the source of what it says."""
+        return f"{NETWORK}:{self._domain}"
 
     async def session(self, outlet: Outlet, connected: Callable[[], None]) -> None:
         """Listen, ask for what was missed once the server shows that it speaks, then take what it says."""
@@ -147,15 +152,22 @@ class Mastodon:
             raise FeedCut("silence", f"nothing came from {self._domain} for {self.silence_s:g} s") from None
 
     async def _streaming(self, http: aiohttp.ClientSession) -> URL:
-        """Return where the server streams, as it says itself: large ones do so on a host of its own."""
+        """Return where the server streams, as it says itself, and note by what domain its accounts are known.
+
+        Large servers stream on a host of its own, and some are reached by another name than their accounts bear.
+        """
         async with http.get(self._home.joinpath("api/v2/instance"), timeout=aiohttp.ClientTimeout(PAGE_S)) as answer:
-            if answer.status != 200:
+            if 400 <= answer.status < 500 and answer.status != 429:
+                # Servers before Mastodon 4, and others of its kind, have no such page.
                 return self._home
+            if answer.status != 200:
+                raise refusal_of(answer.status, "expected what the server says of itself")
             try:
                 said = msgspec.json.decode(await answer.content.read(ANSWER_BYTES_MAX), type=_Instance)
                 url = URL(said.configuration.urls.streaming)
             except (*_UNREADABLE, ValueError):
                 return self._home
+            self._domain = said.domain or self._domain
         scheme = {"wss": "https", "ws": "http"}.get(url.scheme, url.scheme)
         # The token must not leave an encrypted connection for a plain one.
         is_fit = scheme == "https" or (scheme == "http" and self._home.scheme == "http")
@@ -163,9 +175,7 @@ class Mastodon:
 
     async def _take(self, event: ServerEvent, outlet: Outlet) -> None:
         if event.is_cut:
-            logger.error(
-                "%s: an event of %s is longer than any status; cut, so it is rejected", self.source, event.name
-            )
+            logger.error("%s: an event of %s is longer than any status; cut, so it is rejected", self.name, event.name)
         await self._deliver(event.name, event.data, outlet)
 
     async def _deliver(self, name: str, payload: bytes, outlet: Outlet) -> None:
@@ -180,13 +190,13 @@ class Mastodon:
             if at_ms:
                 outlet.metrics.observe_event(at_ms=at_ms, now_ms=now)
             if _is_id(status.id) and (outlet.cursor is None or _order(outlet.cursor.position) < _order(status.id)):
-                cursor = Cursor(self.source, status.id, min(at_ms or now, now), self._domain)
+                cursor = Cursor(self.name, status.id, min(at_ms or now, now), self._home.authority)
         envelope = Envelope(self._domain, name, payload.decode(errors="replace"))
         await outlet.deliver(_to_json(envelope), cursor=cursor)
 
     async def _fill(self, http: aiohttp.ClientSession, outlet: Outlet) -> None:
         """Deliver the statuses after the cursor, oldest first, until there are no more."""
-        if outlet.cursor is None or outlet.cursor.server != self._domain:
+        if outlet.cursor is None or outlet.cursor.server != self._home.authority:
             return
         url = self._home.joinpath("api/v1/timelines", self._timeline.page)
         since = rewound(outlet.cursor.position)
@@ -207,7 +217,7 @@ class Mastodon:
             async with http.get(url, timeout=aiohttp.ClientTimeout(PAGE_S)) as answer:
                 if answer.status == 429:
                     wait_s = _wait_s(answer)
-                    logger.warning("%s: %s asks to wait for %.0f s", self.source, self._domain, wait_s)
+                    logger.warning("%s: %s asks to wait for %.0f s", self.name, self._domain, wait_s)
                 elif answer.status in (401, 403, 404, 422):
                     self._tell_lost(answer.status, outlet)
                     return []
@@ -228,7 +238,7 @@ class Mastodon:
         logger.error(
             "%s: expected the timeline of %s since the last status, got HTTP %d: what came in the last %.0f s is "
             "lost; give a token that may read it",
-            self.source,
+            self.name,
             self._domain,
             status,
             lost_s,

@@ -15,4 +15,4 @@ def test_a_cursor_reads_back(cursor: Cursor) -> None:
 
 def test_a_cursor_of_a_newer_connector_is_read() -> None:
     """Unknown fields are left out; a server that was not named is any."""
-    assert msgspec.json.decode(b'{"source":"s","position":"7","at":1,"new":2}', type=Cursor) == Cursor("s", "7", 1)
+    assert msgspec.json.decode(b'{"feed":"s","position":"7","at":1,"new":2}', type=Cursor) == Cursor("s", "7", 1)

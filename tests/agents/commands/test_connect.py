@@ -40,7 +40,7 @@ def test_an_unreachable_broker_is_one_line(arguments: tuple[str, ...], nobody: s
         (("jetstream", "--server", "https://example.org"), "expected a server such as wss://"),
         (("mastodon", "ftp://example.org"), "expected the domain of a server"),
         (("mastodon", "example.social", "--stream", "home"), "expected the stream public, public/local or hashtag:TAG"),
-        (("http", "--host", "0.0.0.0"), "expected a token before it listens on 0.0.0.0"),
+        (("http", "--host", "192.0.2.1"), "expected a token before it listens on 192.0.2.1"),
         (("http", "--token-file", "/nowhere"), "expected a file with one, got /nowhere"),
         (("http", "--partitions", "2", "--namespace", "a b"), "OVERGROWTH_NAMESPACE"),
     ],
@@ -69,7 +69,7 @@ def test_a_token_opens_the_intake_to_others(nobody: str, tmp_path: Path) -> None
     """From a file or the environment; then only Kafka is missing."""
     path = tmp_path / "token"
     path.write_text("s3cret\n")
-    open_to_all = ("http", "--host", "0.0.0.0", "--kafka", nobody)
+    open_to_all = ("http", "--host", "192.0.2.1", "--kafka", nobody)
 
     by_file = connect(*open_to_all, "--token-file", str(path))
     by_variable = connect(*open_to_all, OVERGROWTH_INTAKE_TOKEN="s3cret")

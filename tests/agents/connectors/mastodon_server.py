@@ -33,6 +33,7 @@ class MastodonServer:
         self.pages: list[dict[str, str]] = []
         self.streams: list[str] = []
         self.streaming_url = ""
+        self.domain = ""
         self.url = ""
         self._open: list[web.StreamResponse] = []
         self._changed = asyncio.Condition()
@@ -110,7 +111,7 @@ class MastodonServer:
         return web.Response(body=body, content_type="application/json")
 
     async def _instance(self, request: web.Request) -> web.Response:
-        return web.json_response({"configuration": {"urls": {"streaming": self.streaming_url}}})
+        return web.json_response({"domain": self.domain, "configuration": {"urls": {"streaming": self.streaming_url}}})
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["MastodonServer"]:

@@ -23,7 +23,7 @@ Session = Callable[[Outlet, Callable[[], None]], Awaitable[None]]
 class Scripted:
     """A feed whose sessions are given, one after the other; the last one goes on for ever."""
 
-    source = "scripted"
+    name = source = "scripted"
     network = "native"
 
     def __init__(self, *sessions: Session) -> None:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from agents.connectors.cursors import CursorWriter, read_cursor
 from agents.connectors.errors import ConnectorError
-from agents.connectors.mastodon import PAGE_STATUSES, REWIND_MS, SOURCE, Envelope, Mastodon, timeline
+from agents.connectors.mastodon import PAGE_STATUSES, REWIND_MS, Envelope, Mastodon, timeline
 from agents.connectors.program import now_ms
 from agents.settings import Settings
 from schemas.channels import CURSORS, raw_channel
@@ -35,7 +35,17 @@ to_json = msgspec.json.Encoder().encode
 
 def domain(server: MastodonServer) -> str:
     """Return the domain of a server."""
+    return server.domain or host(server)
+
+
+def host(server: MastodonServer) -> str:
+    """Return where a server is reached."""
     return server.url.removeprefix("http://")
+
+
+def name(server: MastodonServer) -> str:
+    """Return what the cursor of its public timeline is kept under."""
+    return f"mastodon:{host(server)}/public"
 
 
 def wrapped(server: MastodonServer, payload: bytes, event: str = "update") -> bytes:
@@ -105,7 +115,7 @@ def test_a_cut_in_the_middle_of_an_event_loses_nothing(own_settings: Settings) -
     async def work() -> None:
         async with MastodonServer().serving() as server:
             first_ms = now_ms() - 10_000
-            await remember(own_settings, Cursor(SOURCE, status_id(first_ms), first_ms, domain(server)))
+            await remember(own_settings, Cursor(name(server), status_id(first_ms), first_ms, host(server)))
 
             async def half(answer: web.StreamResponse) -> None:
                 halved = server.make(first_ms + 1_000, 1)
@@ -138,7 +148,9 @@ def test_the_cursor_is_the_latest_status_of_all(own_settings: Settings) -> None:
                 late = await server.post(at_ms - 30_000, 2)
                 await server.say("delete", b"1")
                 await told(own_settings, RAW, holds(wrapped(server, late), wrapped(server, b"1", "delete")))
-            assert await read_cursor(own_settings, SOURCE) == Cursor(SOURCE, status_id(at_ms, 1), at_ms, domain(server))
+            assert await read_cursor(own_settings, name(server)) == Cursor(
+                name(server), status_id(at_ms, 1), at_ms, host(server)
+            )
 
     asyncio.run(work())
 
@@ -163,7 +175,7 @@ def test_signs_of_life_are_progress_and_silence_is_a_cut(own_settings: Settings)
                 await server.listened(2)
                 assert metric(metrics, 'reconnects_total{reason="silence"}') >= 1
             beat = heartbeats(found)[0]
-            assert beat["heartbeat"] == SOURCE
+            assert beat["heartbeat"] == f"mastodon:{domain(server)}"
             assert begun_ms - own_settings.lateness_ms <= beat["at"] <= now_ms() - own_settings.lateness_ms
 
     asyncio.run(work())
@@ -197,13 +209,14 @@ def test_garbage_is_delivered_and_stops_nothing(own_settings: Settings) -> None:
     asyncio.run(work())
 
 
-def test_a_server_streams_where_it_says(own_settings: Settings) -> None:
-    """Large ones do on another host; pages stay where they were."""
+def test_a_server_is_what_it_says(own_settings: Settings) -> None:
+    """Large ones stream on another host, and some give their accounts another name than they are reached by."""
 
     async def work() -> None:
         async with MastodonServer().serving() as home, MastodonServer().serving() as streams:
             home.streaming_url = streams.url.replace("http:", "ws:")
             home.token = streams.token = "s3cret"
+            home.domain = "garden.example"
             async with following(own_settings, Mastodon(home.url, "hashtag:rosen", token="s3cret")):
                 await streams.listened(1)
                 status = home.make(now_ms() - 5_000)
@@ -211,6 +224,7 @@ def test_a_server_streams_where_it_says(own_settings: Settings) -> None:
                 await told(own_settings, RAW, holds(wrapped(home, status)))
             assert streams.streams == ["hashtag?tag=rosen"]
             assert home.streams == []
+            assert b'"instance":"garden.example"' in wrapped(home, status)
 
     asyncio.run(work())
 
@@ -221,7 +235,7 @@ def test_a_server_that_asks_to_wait_is_waited_for(own_settings: Settings) -> Non
     async def work() -> None:
         async with MastodonServer().serving() as server:
             at_ms = now_ms() - 60_000
-            await remember(own_settings, Cursor(SOURCE, status_id(at_ms), at_ms, domain(server)))
+            await remember(own_settings, Cursor(name(server), status_id(at_ms), at_ms, host(server)))
             missed = await server.post(at_ms + 1_000)
             server.page_answers = [
                 web.Response(status=429, headers={"Retry-After": "0"}),
@@ -243,7 +257,7 @@ def test_pages_that_nobody_may_read_are_a_loss_that_is_told(own_settings: Settin
     async def work() -> None:
         async with MastodonServer().serving() as server:
             at_ms = now_ms() - 60_000
-            await remember(own_settings, Cursor(SOURCE, status_id(at_ms), at_ms, domain(server)))
+            await remember(own_settings, Cursor(name(server), status_id(at_ms), at_ms, host(server)))
             server.page_answers = [web.json_response({"error": "This method requires a user"}, status=422)]
             async with following(own_settings, Mastodon(server.url)) as (_, metrics):
                 await server.asked_for_pages(1)
@@ -264,7 +278,7 @@ def test_a_wrong_token_ends_the_program_in_one_line(own_settings: Settings) -> N
             async with following(own_settings, Mastodon(server.url, token="wrong")):
                 await asyncio.Event().wait()
 
-    with pytest.raises(ConnectorError, match=r"mastodon: expected a feed, got HTTP 401: .*; check address"):
+    with pytest.raises(ConnectorError, match=r"public: expected a feed, got HTTP 401: .*; check address"):
         asyncio.run(work())
 
 
