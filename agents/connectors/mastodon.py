@@ -95,8 +95,8 @@ def timeline(name: str) -> Timeline:
 class Mastodon:
     """The feed of one timeline of one server.
 
-    `name` is what the cursor is kept under, without it instance and stream. `silence_s` is how long nothing may come, not
-    even the sign of life that servers send every 15 s, until the connection counts as dead.
+    `name` is what the cursor is kept under, without it instance and stream. `silence_s` is how long nothing may come,
+    not even the sign of life that servers send every 15 s, until the connection counts as dead.
     """
 
     network = NETWORK
