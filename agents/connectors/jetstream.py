@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, WSMsgType
 from yarl import URL
+from zstandard import ZstdCompressionDict, ZstdDecompressor, ZstdError, frame_content_size
 
 from agents.connectors.errors import ConnectorError, FeedCut, refusal_of
 from agents.connectors.feed import Outlet
@@ -49,6 +50,7 @@ CONNECT_S = 30.0
 ERROR_BYTES_MAX = 4096
 
 Version = Literal["v1", "v2"]
+DICTIONARY_PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary"
 _PATHS: dict[Version, str] = {"v1": "/subscribe", "v2": "/xrpc/network.bsky.jetstream.subscribeEvents"}
 
 
@@ -156,13 +158,17 @@ class Jetstream:
         start = None if cursor is None else start_of(cursor, self._version, host=_host(server), by_time=by_time)
         is_clamped = self._version == "v1" and cursor is not None and now_ms() - cursor.at > LOOK_BACK_MS
         self._gap_after = cursor if is_clamped else None
+        dictionary = await self._dictionary(http, server) if self._version == "v2" else None
         query = self._query(start)
+        if dictionary is not None:
+            query.append(("zstdDictionary", str(dictionary.dict_id())))
+        unpacker = None if dictionary is None else ZstdDecompressor(dict_data=dictionary)
         tells_filters = ("requireHello", "true") in query
         async with http.ws_connect(
             self._url(server).with_query(query),
             protocols=() if self._version == "v1" else ("xrpc.v1.json",),
             heartbeat=PING_EVERY_S,
-            # The first version compresses if asked, the second only with a dictionary of its own.
+            # The first version compresses like this if asked, the second only with a dictionary of its own.
             compress=15 if self._version == "v1" else 0,
             max_msg_size=FRAME_BYTES_MAX + 1,
             decode_text=False,
@@ -179,7 +185,20 @@ class Jetstream:
                     raise FeedCut("silence", f"nothing came from {server.host} for {self.silence_s:g} s") from None
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     raise FeedCut("closed", f"{server.host} ended with {message.type.name} {message.data or ''}")
-                await self._take(bytes(message.data), _host(server), outlet, asked_seq=_is_seq(start))
+                payload = bytes(message.data)
+                if unpacker is not None and message.type == WSMsgType.BINARY:
+                    payload = unpacked(payload, unpacker)
+                await self._take(payload, _host(server), outlet, asked_seq=_is_seq(start))
+
+    async def _dictionary(self, http: aiohttp.ClientSession, server: URL) -> ZstdCompressionDict | None:
+        """Return what a server of the second version compresses with, None where it has none."""
+        url = server.with_scheme("https" if server.scheme == "wss" else "http").with_path(DICTIONARY_PATH)
+        try:
+            async with http.get(url, timeout=aiohttp.ClientTimeout(CONNECT_S)) as answer:
+                return ZstdCompressionDict(await answer.read())
+        except (FeedCut, ZstdError) as error:
+            logger.warning("%s: %s has no dictionary (%s); going on without compression", self.name, server.host, error)
+            return None
 
     def _url(self, server: URL) -> URL:
         return server.with_path(_PATHS[self._version]) if server.path in ("", "/") else server
@@ -261,6 +280,20 @@ class Jetstream:
             )
 
 
+def unpacked(frame: bytes, unpacker: ZstdDecompressor) -> bytes:
+    """Return what was compressed; as it came, for the worker to reject it, where it was not or is too long.
+
+    >>> unpacked(b"no zstd", ZstdDecompressor())
+    b'no zstd'
+    """
+    try:
+        if frame_content_size(frame) > FRAME_BYTES_MAX:
+            return frame
+        return unpacker.decompress(frame, max_output_size=FRAME_BYTES_MAX)
+    except ZstdError:
+        return frame
+
+
 def start_of(cursor: Cursor, version: Version, *, host: str, by_time: bool) -> str:
     """Return the cursor to ask a server for: its own sequence number where that is one, else a time, taken back a bit.
 
@@ -328,4 +361,7 @@ async def _tell_refusal(request: ClientRequest, handler: ClientHandlerType) -> C
     detail = " ".join(f"{said.error} {said.message}".split())[:300]
     if said.error == "CursorTooOld":
         raise CursorTooOld("refused", detail)
+    if said.error == "UnknownZstdDictionary":
+        # It was replaced just now; the next connection asks for the new one.
+        raise FeedCut("refused", detail)
     raise refusal_of(answer.status, detail)

@@ -10,6 +10,9 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 from multidict import MultiMapping
+from zstandard import ZstdCompressionDict, ZstdCompressor, train_dictionary
+
+from agents.connectors.jetstream import DICTIONARY_PATH
 
 SECOND_PATH = "/xrpc/network.bsky.jetstream.subscribeEvents"
 POST = "app.bsky.feed.post"
@@ -57,6 +60,8 @@ class JetstreamServer:
         self.floor = 0
         """The first events of the log that are not kept any more."""
         self.first_seq = 1
+        self.dictionary: ZstdCompressionDict | None = None
+        """What frames of the second version are compressed with."""
         self.asked: list[MultiMapping[str]] = []
         self.hellos: list[Any] = []
         self.plans: list[Plan] = []
@@ -100,6 +105,10 @@ class JetstreamServer:
         query = request.query
         if {"wantedDids", "wantedCollections"} & set(query):
             return _refusal("InvalidRequest", "use dids and collections")
+        if "zstdDictionary" in query and (
+            self.dictionary is None or query["zstdDictionary"] != str(self.dictionary.dict_id())
+        ):
+            return _refusal("UnknownZstdDictionary", "fetch the current one")
         info, index, cursor = None, len(self.log), int(query.get("cursor", -1))
         if cursor >= 10**15:
             index = self._at_or_after(cursor)
@@ -116,8 +125,20 @@ class JetstreamServer:
         if info is not None:
             payload = {"$type": f"{SECOND_PATH[6:]}#info", "name": info[0], "message": info[1]}
             await socket.send_str(msgspec.json.encode({"$type": "message", "payload": payload}).decode())
-        await self._serve(socket, index, query.getall("dids", []), query.getall("collections", []), Event.second)
+        await self._serve(
+            socket,
+            index,
+            query.getall("dids", []),
+            query.getall("collections", []),
+            Event.second,
+            packed="zstdDictionary" in query,
+        )
         return socket
+
+    async def _zstd_dictionary(self, request: web.Request) -> web.Response:
+        if self.dictionary is None:
+            return _refusal("DictionaryNotFound", "there is none")
+        return web.Response(body=self.dictionary.as_bytes(), content_type="application/octet-stream")
 
     def _reaches(self, index: int) -> bool:
         return index < len(self.log)
@@ -133,6 +154,8 @@ class JetstreamServer:
         dids: list[str],
         collections: list[str],
         frame: Callable[[Event], bytes],
+        *,
+        packed: bool = False,
     ) -> None:
         plan = self.plans.pop(0) if self.plans else None
         closing = asyncio.ensure_future(socket.receive())
@@ -151,7 +174,10 @@ class JetstreamServer:
                 event = self.log[index]
                 index += 1
                 if (not dids or event.did in dids) and (not collections or event.collection in collections):
-                    await socket.send_str(frame(event).decode())
+                    if packed:
+                        await socket.send_bytes(ZstdCompressor(dict_data=self.dictionary).compress(frame(event)))
+                    else:
+                        await socket.send_str(frame(event).decode())
                     sent += 1
         except ConnectionError:
             return
@@ -163,7 +189,13 @@ class JetstreamServer:
     async def serving(self) -> AsyncIterator["JetstreamServer"]:
         """Serve on a free port of loopback."""
         app = web.Application()
-        app.add_routes([web.get("/subscribe", self._first), web.get(SECOND_PATH, self._second)])
+        app.add_routes(
+            [
+                web.get("/subscribe", self._first),
+                web.get(SECOND_PATH, self._second),
+                web.get(DICTIONARY_PATH, self._zstd_dictionary),
+            ]
+        )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -201,6 +233,13 @@ def garbage_after(count: int, frames: list[tuple[bytes, WSMsgType]]) -> Plan:
             frames.clear()
 
     return plan
+
+
+def trained() -> ZstdCompressionDict:
+    """Return a dictionary made of events, as servers make theirs."""
+    return train_dictionary(
+        4_096, [Event(number, 10**15 + number * 77_777, f"did:plc:{number}").second() for number in range(500)]
+    )
 
 
 def _refusal(error: str, message: str) -> web.Response:

@@ -24,7 +24,7 @@ from agents.connectors.program import now_ms
 from agents.settings import Settings
 from schemas.channels import CURSORS, raw_channel
 from schemas.cursor import Cursor
-from tests.agents.connectors.jetstream_server import Event, JetstreamServer, cut_after, garbage_after
+from tests.agents.connectors.jetstream_server import Event, JetstreamServer, cut_after, garbage_after, trained
 from tests.agents.connectors.trial import (
     Told,
     following,
@@ -170,6 +170,24 @@ def test_garbage_is_delivered_as_it_came_and_moves_no_cursor(own_settings: Setti
                 await told(own_settings, CURSORS, bool)
             assert payloads(found) == [*frames(server, version), *(bad for bad, _ in garbage)]
             assert await read_cursor(own_settings, SOURCE) == cursor_at(server, server.log[0], version)
+
+    asyncio.run(work())
+
+
+def test_frames_of_the_second_version_are_unpacked(own_settings: Settings) -> None:
+    """With the dictionary that the server has; what is not packed with it is delivered as it came."""
+    garbage = b"\x28\xb5\x2f\xfd garbage"
+
+    async def work() -> None:
+        async with JetstreamServer().serving() as server:
+            server.dictionary = trained()
+            server.plans = [garbage_after(1, [(garbage, WSMsgType.BINARY)])]
+            async with following(own_settings, Jetstream([server.url], version="v2")):
+                await server.asked_times(1)
+                await server.say(2, begin_us=seconds_ago_us(60))
+                found = await told(own_settings, RAW, holds(*frames(server, "v2")))
+            assert payloads(found) == [frames(server, "v2")[0], garbage, frames(server, "v2")[1]]
+            assert server.asked[0]["zstdDictionary"] == str(server.dictionary.dict_id())
 
     asyncio.run(work())
 
