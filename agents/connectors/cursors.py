@@ -52,6 +52,7 @@ class CursorWriter:
                 self._channel, value=_to_json(cursor), key=cursor.feed.encode(), partition=0
             )
         except KafkaError as error:
-            logger.warning("%s: expected Kafka to acknowledge a cursor, got %s: %s", self._channel, type(error), error)
+            said = f"{type(error).__name__}: {error}"
+            logger.warning("%s: expected Kafka to acknowledge a cursor, got %s", self._channel, said)
         else:
             self._written = cursor

@@ -6,6 +6,9 @@ CutReason = Literal["closed", "silence", "refused", "unreachable", "error_frame"
 CUT_REASONS: tuple[CutReason, ...] = get_args(CutReason)
 
 
+SAID_CHARS_MAX = 300
+
+
 class ConnectorError(Exception):
     """A connector cannot begin: one line that says what was expected, what came and what to do."""
 
@@ -14,9 +17,18 @@ class FeedCut(Exception):
     """A connection to a feed ended, or was not made. It is made again, unless it is `final` and none ever was."""
 
     def __init__(self, reason: CutReason, detail: str, *, final: bool = False) -> None:
-        super().__init__(detail)
+        super().__init__(printable(detail))
         self.reason: CutReason = reason
         self.final = final
+
+
+def printable(text: str) -> str:
+    r"""Return what a server said so that it is one short line of a log, whatever it was.
+
+    >>> printable("slow\ndown\x1b[31m")
+    'slow down [31m'
+    """
+    return "".join(character if character.isprintable() else " " for character in text[:SAID_CHARS_MAX])
 
 
 def refusal_of(status: int, detail: str) -> FeedCut:

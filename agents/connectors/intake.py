@@ -179,6 +179,9 @@ class Intake:
         if not self._is_known(request):
             answer = _said(401, "expected `Authorization: Bearer` with the token of this intake")
             answer.headers["WWW-Authenticate"] = "Bearer"
+        elif self._token is None and "Origin" in request.headers:
+            # Any page that somebody on this machine looks at could have their browser post here.
+            answer = _said(403, "expected no browser; give the intake a token to let one in")
         else:
             answer = await self._route(request)
         if answer.status != 202:

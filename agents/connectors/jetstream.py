@@ -17,7 +17,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, WSMsgType
 from yarl import URL
 from zstandard import ZstdCompressionDict, ZstdDecompressor, ZstdError, frame_content_size
 
-from agents.connectors.errors import ConnectorError, FeedCut, refusal_of
+from agents.connectors.errors import ConnectorError, FeedCut, printable, refusal_of
 from agents.connectors.feed import Outlet
 from agents.connectors.program import now_ms
 from schemas.cursor import Cursor
@@ -254,7 +254,7 @@ class Jetstream:
         if message is None:
             return "", 0
         if message.type.endswith("#info"):
-            logger.warning("%s: the server says %s: %s", self.name, message.name, message.message)
+            logger.warning("%s: the server says %s: %s", self.name, printable(message.name), printable(message.message))
             if message.name == "OutdatedCursor":
                 self._gap_after = cursor
             elif message.name == "FutureCursor" and asked_seq:
@@ -358,7 +358,7 @@ async def _tell_refusal(request: ClientRequest, handler: ClientHandlerType) -> C
         said = msgspec.json.decode(body, type=_Refusal)
     except _UNREADABLE:
         said = _Refusal(message=body[:200].decode(errors="replace"))
-    detail = " ".join(f"{said.error} {said.message}".split())[:300]
+    detail = f"{said.error} {said.message}".strip()
     if said.error == "CursorTooOld":
         raise CursorTooOld("refused", detail)
     if said.error == "UnknownZstdDictionary":

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Info, ProcessCo
 from agents.connectors.errors import CUT_REASONS, CutReason
 from agents.metrics import PREFIX
 
-ANSWERS = (202, 400, 401, 404, 405, 408, 413, 415, 429, 500, 503)
+ANSWERS = (202, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503)
 """What the intake answers with."""
 
 

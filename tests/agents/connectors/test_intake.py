@@ -188,6 +188,19 @@ def test_without_the_token_nobody_gets_in(own_settings: Settings) -> None:
     asyncio.run(work())
 
 
+def test_without_a_token_no_browser_gets_in(own_settings: Settings) -> None:
+    """A page from anywhere may have it post to this machine; browsers say where the page is from."""
+
+    async def work() -> None:
+        async with serving(own_settings) as served:
+            assert (await served.post("/signals", signal(1), Origin="https://elsewhere.example"))[0] == 403
+        async with serving(own_settings, token="s3cret") as served:
+            known = {"Origin": "https://ours.example", "Authorization": "Bearer s3cret"}
+            assert (await served.post("/signals", signal(1), **known))[0] == 202
+
+    asyncio.run(work())
+
+
 def test_an_intake_that_others_can_reach_has_a_token(own_settings: Settings) -> None:
     """It is said before anything listens."""
     metrics = ConnectorMetrics(version="0", networks=[])

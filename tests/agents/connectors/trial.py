@@ -74,8 +74,15 @@ async def running(
     task = asyncio.ensure_future(run(with_one_port(settings), connector, metrics, bytes_max=bytes_max, tick_s=TICK_S))
     try:
         async with asyncio.timeout(WITHIN_S) as limit:
-            task.add_done_callback(lambda _: limit.reschedule(0) if not limit.expired() else None)
-            yield task
+
+            def ends_the_block(_: object) -> None:
+                limit.reschedule(0)
+
+            task.add_done_callback(ends_the_block)
+            try:
+                yield task
+            finally:
+                task.remove_done_callback(ends_the_block)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
