@@ -50,9 +50,11 @@ def common_options(command: Decorated) -> Decorated:
         click.option(
             "--metrics-port",
             type=int,
+            # Not the setting of the worker, which may well run beside it.
             default=0,
+            envvar="OVERGROWTH_METRICS_PORT",
             show_default=True,
-            help="Port of /metrics, /live, /ready on OVERGROWTH_METRICS_HOST; 0 takes a free one and logs it.",
+            help="Port of /metrics, /live, /ready; 0 takes a free one and logs it; OVERGROWTH_METRICS_PORT.",
         ),
         partitions_option,
         namespace_option("Without it, the live one."),

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.broker import read_partition
+from agents.connectors.errors import UNREADABLE
 from agents.settings import Settings
 from schemas.channels import CURSORS, named
 from schemas.cursor import Cursor
@@ -30,7 +31,7 @@ async def read_cursor(settings: Settings, feed: str) -> Cursor | None:
                 continue
             try:
                 found = _from_json(record.value)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except UNREADABLE as error:
                 logger.error("channel %s, offset %d: expected a cursor, got %s; ignored", channel, record.offset, error)
     return found
 

@@ -76,9 +76,11 @@ def payloads_of(body: bytes, *, one_a_line: bool) -> list[bytes]:
 def _fault(text: bytes) -> str | None:
     try:
         _is_json(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        # Its message tells the place, and nothing of what was sent.
-        return str(error) if isinstance(error, msgspec.DecodeError) else "got one that is nested too deep"
+    except RecursionError:
+        return "got one that is nested too deep"
+    except msgspec.DecodeError as error:
+        # It tells the place, and nothing of what was sent.
+        return str(error)
     return None
 
 

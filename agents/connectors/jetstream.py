@@ -17,7 +17,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, WSMsgType
 from yarl import URL
 from zstandard import ZstdCompressionDict, ZstdDecompressor, ZstdError, frame_content_size
 
-from agents.connectors.errors import ConnectorError, FeedCut, printable, refusal_of
+from agents.connectors.errors import UNREADABLE, ConnectorError, FeedCut, printable, refusal_of
 from agents.connectors.feed import Outlet
 from agents.connectors.program import now_ms
 from schemas.cursor import Cursor
@@ -81,7 +81,6 @@ class _Refusal(msgspec.Struct):
 
 _decode_first = msgspec.json.Decoder(_FirstFrame).decode
 _decode_second = msgspec.json.Decoder(_SecondFrame).decode
-_UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
 class CursorTooOld(FeedCut):
@@ -224,7 +223,7 @@ class Jetstream:
     async def _take(self, payload: bytes, host: str, outlet: Outlet, *, asked_seq: bool) -> None:
         """Deliver a frame, whatever it is, unless it is the server's own notice."""
         place = (
-            _place_in_first(payload)
+            place_in_first(payload)
             if self._version == "v1"
             else self._place_in_second(payload, outlet.cursor, asked_seq=asked_seq)
         )
@@ -246,7 +245,7 @@ class Jetstream:
         """Return position and time of a frame, empty where it tells none; None where it is a notice."""
         try:
             frame = _decode_second(payload)
-        except _UNREADABLE:
+        except UNREADABLE:
             return "", 0
         if frame.type == "error":
             raise FeedCut("error_frame", f"{frame.error}: {frame.message}")
@@ -315,10 +314,11 @@ def _is_seq(position: str | None) -> bool:
     return position is not None and int(position) < TIME_US_MIN
 
 
-def _place_in_first(payload: bytes) -> tuple[str, int]:
+def place_in_first(payload: bytes) -> tuple[str, int]:
+    """Return position and time (ms) of a frame of the first version; empty and 0 where it tells none."""
     try:
         time_us = _decode_first(payload).time_us
-    except _UNREADABLE:
+    except UNREADABLE:
         return "", 0
     return (str(time_us), time_us // 1000) if time_us >= TIME_US_MIN else ("", 0)
 
@@ -326,7 +326,7 @@ def _place_in_first(payload: bytes) -> tuple[str, int]:
 def _instant_ms(text: str) -> int:
     try:
         return int(datetime.fromisoformat(text).timestamp() * 1000)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return 0
 
 
@@ -356,7 +356,7 @@ async def _tell_refusal(request: ClientRequest, handler: ClientHandlerType) -> C
         answer.close()
     try:
         said = msgspec.json.decode(body, type=_Refusal)
-    except _UNREADABLE:
+    except UNREADABLE:
         said = _Refusal(message=body[:200].decode(errors="replace"))
     detail = f"{said.error} {said.message}".strip()
     if said.error == "CursorTooOld":

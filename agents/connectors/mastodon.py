@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from agents.connectors.errors import ConnectorError, FeedCut, refusal_of
+from agents.connectors.errors import UNREADABLE, ConnectorError, FeedCut, refusal_of
 from agents.connectors.feed import Outlet
 from agents.connectors.program import now_ms
 from agents.connectors.sse import ServerEvent, SseReader
@@ -64,7 +64,6 @@ class Envelope(msgspec.Struct):
 _decode_status = msgspec.json.Decoder(_Status).decode
 _decode_page = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _to_json = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
 class Timeline(NamedTuple):
@@ -165,7 +164,7 @@ class Mastodon:
             try:
                 said = msgspec.json.decode(await answer.content.read(ANSWER_BYTES_MAX), type=_Instance)
                 url = URL(said.configuration.urls.streaming)
-            except (*_UNREADABLE, ValueError):
+            except UNREADABLE:
                 return self._home
             self._domain = said.domain or self._domain
         scheme = {"wss": "https", "ws": "http"}.get(url.scheme, url.scheme)
@@ -184,7 +183,7 @@ class Mastodon:
         if name == "update":
             try:
                 status = _decode_status(payload)
-            except _UNREADABLE:
+            except UNREADABLE:
                 status = _Status()
             at_ms, now = _instant_ms(status.created_at), now_ms()
             if at_ms:
@@ -226,7 +225,7 @@ class Mastodon:
                 else:
                     try:
                         return _decode_page(await answer.read())
-                    except _UNREADABLE as error:
+                    except UNREADABLE as error:
                         raise FeedCut("refused", f"expected a page of {url.path}, got {error}") from None
             await asyncio.sleep(wait_s)
 
@@ -268,14 +267,14 @@ def _is_id(status_id: str) -> bool:
 def _status(raw: msgspec.Raw) -> _Status:
     try:
         return _decode_status(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _Status()
 
 
 def _instant_ms(text: str) -> int:
     try:
         return int(datetime.fromisoformat(text).timestamp() * 1000)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return 0
 
 

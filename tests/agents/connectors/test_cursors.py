@@ -26,7 +26,7 @@ def test_the_latest_cursor_of_a_source_is_read(own_settings: Settings) -> None:
             await writer.write(Cursor("a", "1", 10))
             await writer.write(Cursor("a", "2", 20, "host"))
             await CursorWriter(own_settings, producer, None).write(Cursor("b", "9", 90))
-            await producer.send_and_wait(channel, key=b"a", value=b"{", partition=0)
+            await producer.send_and_wait(channel, key=b"a", value=b'{"feed":"\xff"}', partition=0)
             assert await read_cursor(own_settings, "a") == Cursor("a", "2", 20, "host")
             assert await read_cursor(own_settings, "b") == Cursor("b", "9", 90)
             await producer.send_and_wait(channel, key=b"a", value=None, partition=0)

@@ -5,9 +5,13 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import WSMsgType
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.connectors.cursors import CursorWriter, read_cursor
 from agents.connectors.errors import ConnectorError
@@ -16,9 +20,11 @@ from agents.connectors.jetstream import (
     REWIND_ELSEWHERE_US,
     REWIND_US,
     SOURCE,
+    TIME_US_MIN,
     Filters,
     Jetstream,
     Version,
+    place_in_first,
 )
 from agents.connectors.program import now_ms
 from agents.settings import Settings
@@ -40,6 +46,9 @@ from tests.agents.connectors.trial import (
 pytestmark = pytest.mark.kafka
 
 RAW = raw_channel("bluesky")
+
+to_json = msgspec.json.Encoder().encode
+
 VERSIONS: tuple[Version, ...] = ("v1", "v2")
 both_versions = pytest.mark.parametrize("version", VERSIONS)
 
@@ -52,6 +61,12 @@ def frames(server: JetstreamServer, version: Version) -> list[bytes]:
 def seconds_ago_us(seconds: int) -> int:
     """Return an instant."""
     return (now_ms() - seconds * 1000) * 1000
+
+
+def _objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return objects with the keys that frames have."""
+    keys = st.sampled_from(["time_us", "$type", "payload", "seq", "time", "witnessedAt", "name"])
+    return st.dictionaries(keys, values, max_size=4)
 
 
 async def remember(settings: Settings, cursor: Cursor) -> None:
@@ -154,6 +169,7 @@ def test_garbage_is_delivered_as_it_came_and_moves_no_cursor(own_settings: Setti
         (b"{", WSMsgType.TEXT),
         (b"[" * 5_000, WSMsgType.TEXT),
         (b"\x00\x01", WSMsgType.BINARY),
+        (b'{"time_us":1,"$type":"\xff","payload":{"$type":"\xff","time":"\xff"}}', WSMsgType.TEXT),
         (b'{"time_us": "soon", "$type": 1}', WSMsgType.TEXT),
         (b'{"time_us": 99999999999999999999, "payload": {"seq": -1}}', WSMsgType.TEXT),
         (b'{"time_us": 9999999999999999, "payload": {"seq": 7, "time": "9999-01-01T00:00:00Z"}}', WSMsgType.TEXT),
@@ -172,6 +188,19 @@ def test_garbage_is_delivered_as_it_came_and_moves_no_cursor(own_settings: Setti
             assert await read_cursor(own_settings, SOURCE) == cursor_at(server, server.log[0], version)
 
     asyncio.run(work())
+
+
+@given(
+    st.binary(max_size=60) | st.recursive(st.none() | st.integers() | st.text(), _objects, max_leaves=6).map(to_json)
+)
+def test_any_bytes_have_a_place_or_none(payload: bytes) -> None:
+    """Whatever a server sends, a cursor is a number of its own kind."""
+    feed = Jetstream(version="v2")
+    position, _ = place_in_first(payload)
+    second = feed._place_in_second(payload, None, asked_seq=False)
+
+    assert position == "" or int(position) >= TIME_US_MIN
+    assert second is None or second[0] == "" or 0 < int(second[0]) < TIME_US_MIN
 
 
 def test_frames_of_the_second_version_are_unpacked(own_settings: Settings) -> None:

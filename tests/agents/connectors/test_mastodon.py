@@ -191,7 +191,15 @@ def test_garbage_is_delivered_and_stops_nothing(own_settings: Settings) -> None:
                 await answer.write(b"\xff\xfe\nretry: soon\n: \x00\nid: 7\nnonsense\n\n")
 
             server.plans = [garbage]
-            bad = [b"{", b"[" * 3_000, b"\xff", b'{"id": 12}', b'{"id": "../../"}', b'{"id":"1","created_at":"soon"}']
+            bad = [
+                b"{",
+                b"[" * 3_000,
+                b"\xff",
+                b'{"id": 12}',
+                b'{"id": "\xff"}',
+                b'{"id": "../../"}',
+                b'{"id":"1","created_at":"soon"}',
+            ]
             async with following(own_settings, Mastodon(server.url)):
                 await server.listened(1)
                 for one in bad:
