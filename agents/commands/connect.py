@@ -20,6 +20,7 @@ from agents.connectors.tokens import read_token
 from agents.quieting import quiet_loggers
 from agents.settings import Settings, load_settings
 from agents.version import VERSION
+from streams.networks.bluesky import SOURCE
 
 SILENCE_S = 60.0
 SILENCE_OF_FEW_S = 900.0
@@ -103,9 +104,7 @@ def connect() -> None:
 @click.option(
     "--dids", "dids_file", type=click.File(), default=None, help="Only these accounts: a file, one DID a line."
 )
-@click.option(
-    "--name", default=bluesky.SOURCE, show_default=True, help="What the cursor is kept under; one a connector."
-)
+@click.option("--name", default=SOURCE, show_default=True, help="What the cursor is kept under; one a connector.")
 @click.option(
     "--silence-s",
     type=click.FloatRange(min=0, min_open=True),

@@ -23,12 +23,10 @@ from agents.connectors.program import now_ms
 from schemas.cursor import Cursor
 from schemas.signal import AT_MS_MIN
 from streams.eventtime.clock import SKEW_MS_MAX
+from streams.networks.bluesky import NAME, SOURCE
 
 logger = logging.getLogger("overgrowth")
 
-NETWORK = "bluesky"
-SOURCE = "bluesky-jetstream"
-"""What `streams.networks.bluesky` says that its signals come from."""
 SERVERS = ("wss://jetstream2.us-east.bsky.network", "wss://jetstream1.us-west.bsky.network")
 COLLECTIONS = ("app.bsky.feed.post", "app.bsky.feed.repost", "app.bsky.feed.like", "app.bsky.graph.follow")
 COLLECTIONS_MAX = 100
@@ -105,7 +103,7 @@ class Jetstream:
     dead.
     """
 
-    network = NETWORK
+    network = NAME
     source = SOURCE
 
     def __init__(

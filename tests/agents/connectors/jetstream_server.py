@@ -28,24 +28,28 @@ class Event(msgspec.Struct):
 
     def first(self) -> bytes:
         """Return the frame of the first version."""
-        commit = {"operation": "create", "collection": self.collection, "rkey": f"r{self.seq}", "record": {}}
-        return msgspec.json.encode({"did": self.did, "time_us": self.time_us, "kind": "commit", "commit": commit})
+        return msgspec.json.encode(
+            {"did": self.did, "time_us": self.time_us, "kind": "commit", "commit": self._commit()}
+        )
 
     def second(self) -> bytes:
         """Return the frame of the second version."""
-        seconds, micros = divmod(self.time_us, 1_000_000)
-        witnessed = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
-        payload = {
+        envelope = {
             "$type": "network.bsky.jetstream.subscribeEvents#commit",
             "seq": self.seq,
             "did": self.did,
-            "time": witnessed.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "operation": "create",
-            "collection": self.collection,
-            "rkey": f"r{self.seq}",
-            "record": {},
+            "time": self._witnessed(),
         }
-        return msgspec.json.encode({"$type": "message", "payload": payload})
+        return msgspec.json.encode({"$type": "message", "payload": envelope | self._commit()})
+
+    def _commit(self) -> dict[str, Any]:
+        record = {"$type": self.collection, "text": f"number {self.seq}", "createdAt": self._witnessed()}
+        return {"operation": "create", "collection": self.collection, "rkey": f"r{self.seq}", "record": record}
+
+    def _witnessed(self) -> str:
+        seconds, micros = divmod(self.time_us, 1_000_000)
+        witnessed = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+        return witnessed.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class JetstreamServer:

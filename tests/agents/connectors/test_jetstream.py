@@ -19,7 +19,6 @@ from agents.connectors.jetstream import (
     LOOK_BACK_MS,
     REWIND_ELSEWHERE_US,
     REWIND_US,
-    SOURCE,
     TIME_US_MIN,
     Filters,
     Jetstream,
@@ -30,6 +29,10 @@ from agents.connectors.program import now_ms
 from agents.settings import Settings
 from schemas.channels import CURSORS, raw_channel
 from schemas.cursor import Cursor
+from schemas.signal import Signal
+from streams.networks import NETWORKS
+from streams.networks.bluesky import SOURCE
+from streams.networks.refusal import Refusal
 from tests.agents.connectors.jetstream_server import Event, JetstreamServer, cut_after, garbage_after, trained
 from tests.agents.connectors.trial import (
     Told,
@@ -148,7 +151,10 @@ def test_heartbeats_follow_what_they_speak_of_and_are_late_enough(own_settings: 
 
                 found = await told(own_settings, RAW, is_told)
 
-            assert {beat["heartbeat"] for beat in heartbeats(found)} == {SOURCE}
+            said = [NETWORKS["bluesky"].normalize(payload, None) for payload in payloads(found)]
+            acts = [one for signals in said if not isinstance(signals, Refusal) for one in signals]
+            sources = {act.source for act in acts if isinstance(act, Signal)}
+            assert {beat["heartbeat"] for beat in heartbeats(found)} == sources == {SOURCE}
             assert not any("end" in beat for beat in heartbeats(found))
             came_ms = 0
             for record in found:

@@ -12,13 +12,13 @@ from aiokafka import AIOKafkaProducer
 
 from agents.connectors.cursors import read_cursor
 from agents.connectors.delivery import Delivery
-from agents.connectors.jetstream import SOURCE
 from agents.connectors.metrics import ConnectorMetrics
 from agents.connectors.program import now_ms, run
 from agents.lane import Outgoing
 from agents.settings import Settings
 from agents.stack.ports import free_ports
 from schemas.channels import named, raw_channel
+from streams.networks.bluesky import SOURCE
 from tests.agents.connectors.jetstream_server import JetstreamServer
 from tests.agents.connectors.trial import WITHIN_S, holds, payloads, told
 
