@@ -14,6 +14,7 @@ import faust
 from faust.app.base import BootStrategy
 from faust.types import TP
 
+from agents.quieting import quiet_loggers
 from agents.settings import Settings, SettingsError, load_settings
 from agents.transport import BatchSchema, BatchTransport
 from agents.worker import EXIT_CRASHED, EXIT_REFUSED, EXPECTED_ERRORS, Consume, Worker, crash, refuse
@@ -23,7 +24,6 @@ STREAM_BUFFER_BATCHES = 8
 POLL_RECORDS_MAX = 4_000
 DRAIN_S = 20.0
 """How long the last checkpoints may take; what is not settled by then, the next owner does again."""
-SELDOM_S = 10.0
 STOP_DEADLINE_S = 30.0
 """How long all of stopping may take before the process ends anyway; an orchestrator's patience is longer."""
 
@@ -111,36 +111,6 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "autodiscover": False,
         "Worker": _EndingWorker,
     }
-
-
-def quiet_loggers() -> None:
-    """Keep back what the parts of a worker tell at every start and stop, and what they repeat many times a second.
-
-    What matters of it, workers and lanes tell.
-    """
-    for name in ("aiokafka", "faust", "mode", "agents.app", "agents.transport"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    seldom = Seldom()
-    for name in logging.root.manager.loggerDict:
-        if name.startswith("aiokafka"):
-            logging.getLogger(name).addFilter(seldom)
-
-
-class Seldom(logging.Filter):
-    """Lets a message through once in a while: while Kafka is away its client says so a hundred times a second."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said_at_s: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether the record is the first of its kind for a while; a kind is a logger and its words."""
-        kind = (record.name, str(record.msg))
-        said_at_s = self._said_at_s.get(kind)
-        if said_at_s is not None and 0 <= record.created - said_at_s < SELDOM_S:
-            return False
-        self._said_at_s[kind] = record.created
-        return True
 
 
 def check_effective(conf: Any, options: Mapping[str, Any]) -> None:

@@ -184,16 +184,16 @@ def channel_config(spec: ChannelSpec, settings: Settings) -> dict[str, str]:
     return spec.config(replay=bool(settings.namespace)) | durability
 
 
-async def create_channels(settings: Settings) -> list[str]:
+async def create_channels(settings: Settings, specs: Sequence[ChannelSpec] | None = None) -> list[str]:
     """Create the channels that are missing, with our settings, and return which these were.
 
     Refuses channels with other numbers of partitions, and missing ones where workers are not to create any
-    (`Settings.create_channels`).
+    (`Settings.create_channels`). `specs` are all of an installation, or those that are named.
     """
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
-        wanted = {named(spec, namespace=settings.namespace): spec for spec in channel_specs(settings)}
+        wanted = {named(spec, namespace=settings.namespace): spec for spec in (specs or channel_specs(settings))}
         present = set(await admin.list_topics())
         missing = [
             NewTopic(

@@ -11,6 +11,7 @@ COMMANDS: dict[str, str] = {
     "demo": "Watch a community outgrow a brand's topic, on embedded servers.",
     "stack": "Start and stop a local Kafka and Valkey.",
     "worker": "Run a worker: signals in, alerts out.",
+    "connect": "Deliver what a network says: Bluesky, Mastodon, or what is posted over HTTP.",
     "seeds": "Check, publish and list what brands declare.",
     "channels": "Create and list the Kafka channels of an installation.",
     "replay": "Send a log into Kafka, in a namespace of its own.",
@@ -27,6 +28,7 @@ EXPECTED_ERRORS = frozenset(
     {
         "agents.backtesting.running.UnreadableFile",
         "agents.broker.BrokerError",
+        "agents.connectors.errors.ConnectorError",
         "agents.health.HealthError",
         "agents.logs.LogError",
         "agents.seasons.season.SeasonError",

@@ -9,11 +9,12 @@ import asyncio
 import errno
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 import orjson
 from aiohttp import web
 
-from agents.metrics import CONTENT_TYPE, Metrics
+from agents.metrics import CONTENT_TYPE
 
 logger = logging.getLogger(__name__)
 # Probes come every few seconds, so a line for each would be most of the log. aiohttp asks this logger if it is enabled.
@@ -45,7 +46,8 @@ class HealthError(Exception):
     """The server cannot listen; the text says where, why, and what to do, in one line."""
 
 
-def _json_response(status: int, body: dict[str, object]) -> web.Response:
+def json_response(status: int, body: dict[str, object]) -> web.Response:
+    """Return an answer that no browser takes for anything else."""
     return web.Response(
         status=status, body=orjson.dumps(body) + b"\n", content_type="application/json", headers=SECURITY_HEADERS
     )
@@ -73,16 +75,17 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the answer to a request that could not be read (400) or answered (500), and close afterwards."""
         if status >= 500:
-            logger.error("could not answer a health request", exc_info=exc)
-        response = _json_response(status, {"error": "bad request" if status < 500 else "internal error"})
+            logger.error("could not answer a request", exc_info=exc)
+        response = json_response(status, {"error": "bad request" if status < 500 else "internal error"})
         response.force_close()
         return response
 
 
-class _Server(web.Server):
+class BoundedServer(web.Server):
     """An aiohttp server whose connections are ours, with bounds on their size and time."""
 
     def __call__(self) -> web.RequestHandler:
+        """Return what serves one connection."""
         return _Connection(
             self,
             loop=self._loop,
@@ -95,8 +98,28 @@ class _Server(web.Server):
         )
 
 
+def unable_to_listen(server: str, host: str, port: int, error: OSError | OverflowError) -> str:
+    """Say in one line why a server cannot listen and what to do."""
+    place = f"{server}: expected to listen on {host}:{port}"
+    if isinstance(error, OverflowError):
+        return f"{place}, which is no port; give one from 0 to 65535 (0 takes a free one)"
+    if error.errno == errno.EADDRINUSE:
+        return f"{place}, but the port is in use; stop what holds it or give another one (0 takes a free one)"
+    if error.errno == errno.EACCES:
+        return f"{place}, but that needs privileges; give a port above 1023 (0 takes a free one)"
+    reason = " ".join((error.strerror or str(error)).split())
+    return f"{place}, got: {reason}; give an address of this machine, 127.0.0.1 for itself alone"
+
+
+class Page(Protocol):
+    """What is answered to Prometheus."""
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+
+
 class HealthServer:
-    """The HTTP server of one worker.
+    """The HTTP server of one worker or connector.
 
     `ready` tells whether the worker does its job now, and if not why; `state` names the state it is in; `started` tells
     whether it ever was ready (left out, `ready` answers for it); `live` may add a condition of the process itself
@@ -107,7 +130,7 @@ class HealthServer:
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: Page,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
@@ -139,14 +162,14 @@ class HealthServer:
     async def start(self) -> None:
         """Listen; raise `HealthError` where that cannot be."""
         assert self._runner is None, "started twice"
-        runner = web.ServerRunner(_Server(self._answer), shutdown_timeout=STOP_TIMEOUT_S)
+        runner = web.ServerRunner(BoundedServer(self._answer), shutdown_timeout=STOP_TIMEOUT_S)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self._port)
         try:
             await site.start()
         except (OSError, OverflowError) as error:
             await runner.cleanup()
-            raise HealthError(self._describe(error)) from error
+            raise HealthError(unable_to_listen("metrics server", self._host, self._port, error)) from error
         self._runner = runner
         self._port = site.port
 
@@ -156,24 +179,12 @@ class HealthServer:
         if runner is not None:
             await runner.cleanup()
 
-    def _describe(self, error: OSError | OverflowError) -> str:
-        """Say in one line why it cannot listen and what to do."""
-        place = f"metrics server: expected to listen on {self._host}:{self._port}"
-        if isinstance(error, OverflowError):
-            return f"{place}, which is no port; give one from 0 to 65535 (0 takes a free one)"
-        if error.errno == errno.EADDRINUSE:
-            return f"{place}, but the port is in use; stop what holds it or give another one (0 takes a free one)"
-        if error.errno == errno.EACCES:
-            return f"{place}, but that needs privileges; give a port above 1023 (0 takes a free one)"
-        reason = " ".join((error.strerror or str(error)).split())
-        return f"{place}, got: {reason}; give an address of this machine, 127.0.0.1 for itself alone"
-
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         route = self._routes.get(request.path)
         if route is None:
-            return _json_response(404, {"error": f"not found; here are {', '.join(self._routes)}"})
+            return json_response(404, {"error": f"not found; here are {', '.join(self._routes)}"})
         if request.method not in METHODS:
-            refusal = _json_response(405, {"error": f"method not allowed; use {' or '.join(METHODS)}"})
+            refusal = json_response(405, {"error": f"method not allowed; use {' or '.join(METHODS)}"})
             refusal.headers["Allow"] = ", ".join(METHODS)
             return refusal
         return route()
@@ -183,14 +194,14 @@ class HealthServer:
 
     def _answer_live(self) -> web.Response:
         live, reason = self._live() if self._live is not None else (True, "")
-        return _json_response(200 if live else 503, {"live": live} | ({"reason": reason} if reason else {}))
+        return json_response(200 if live else 503, {"live": live} | ({"reason": reason} if reason else {}))
 
     def _answer_ready(self) -> web.Response:
         ready, reason = self._ready()
         body: dict[str, object] = {"state": self._state(), "ready": ready}
-        return _json_response(200 if ready else 503, body | ({"reason": reason} if reason else {}))
+        return json_response(200 if ready else 503, body | ({"reason": reason} if reason else {}))
 
     def _answer_startup(self) -> web.Response:
         started, reason = self._started()
         body: dict[str, object] = {"state": self._state(), "started": started}
-        return _json_response(200 if started else 503, body | ({"reason": reason} if reason else {}))
+        return json_response(200 if started else 503, body | ({"reason": reason} if reason else {}))

@@ -10,9 +10,13 @@ from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named, raw_channel
 from schemas.rejection import Place
 from schemas.signal import Heartbeat, Signal, conversation_of
-from streams.networks import NETWORKS
+from streams.networks import NETWORKS, native
 from streams.networks.refusal import Refusal, rejection
 
+HEARTBEAT_PREFIX = b'{"heartbeat":'
+"""How heartbeats begin that connectors write among the payloads of any network; no network's own payload does."""
+
+_normalize_native = NETWORKS[native.NAME].normalize
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -21,7 +25,7 @@ class Normalizer:
 
     def __init__(self, settings: Settings, network: str, metrics: Metrics) -> None:
         self.channel = named(raw_channel(network), namespace=settings.namespace)
-        self._format = NETWORKS[network]
+        self._normalize = NETWORKS[network].normalize
         self._metrics = metrics
         self._partitions = settings.partitions
         self._signals = named(SIGNALS, namespace=settings.namespace)
@@ -32,7 +36,10 @@ class Normalizer:
         outgoing = []
         outcomes: Counter[Outcome] = Counter()
         for record in batch.records:
-            said = self._format.normalize(record.value, _arrived_ms(record.timestamp_ms))
+            is_heartbeat = record.value is not None and record.value.startswith(HEARTBEAT_PREFIX)
+            # A connector sends its heartbeats the way of its payloads, so that they cannot overtake those.
+            normalize = _normalize_native if is_heartbeat else self._normalize
+            said = normalize(record.value, _arrived_ms(record.timestamp_ms))
             if isinstance(said, Refusal):
                 outcomes["rejected"] += 1
                 place = Place(channel=self.channel, partition=partition, offset=record.offset)

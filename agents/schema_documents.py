@@ -24,6 +24,7 @@ from schemas.channels import (
     ALERTS,
     CASCADES,
     CHANNELS,
+    CURSORS,
     LATE,
     REJECTIONS,
     SIGNALS,
@@ -32,6 +33,7 @@ from schemas.channels import (
     ChannelSpec,
     raw_channel,
 )
+from schemas.cursor import Cursor
 from schemas.rejection import REASONS, Late, Rejection
 from schemas.rows import ROW_VERSION
 from schemas.rules import Rules
@@ -56,6 +58,7 @@ SHAPES: tuple[type[msgspec.Struct], ...] = (
     Rejection,
     Late,
     Rules,
+    Cursor,
 )
 RAW = "raw"
 MESSAGES: dict[str, tuple[type[msgspec.Struct], ...]] = {
@@ -67,6 +70,7 @@ MESSAGES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     ALERT_STATE.name: (Alert,),
     REJECTIONS.name: (Rejection,),
     LATE.name: (Late,),
+    CURSORS.name: (Cursor,),
 }
 """What the channels that others read and write carry."""
 ACTIONS: dict[str, tuple[str, ...]] = {
@@ -78,6 +82,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     ALERT_STATE.name: ("send",),
     REJECTIONS.name: ("send",),
     LATE.name: ("send",),
+    CURSORS.name: (),
 }
 """What a worker does with them."""
 HEADERS: dict[str, str] = {

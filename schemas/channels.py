@@ -76,6 +76,9 @@ LATE = ChannelSpec(
     "social.late", "signals behind the watermark", "conversation root id", "json", retention_ms=14 * DAY_MS
 )
 TOPICS = ChannelSpec(TOPICS_NAME, "the seed registry", "brand/topic", "json", cleanup="compact", partitions=1)
+CURSORS = ChannelSpec(
+    "social.cursors", "how far connectors have come in their feeds", "feed", "json", cleanup="compact", partitions=1
+)
 TABLE_ATTRIBUTE = ChannelSpec("social.table.attribute", "conversations", "row", "rows", cleanup="compact")
 TABLE_FOLLOW = ChannelSpec("social.table.follow", "actors", "row", "rows", cleanup="compact")
 TABLE_WATCH = ChannelSpec("social.table.watch", "topics", "row", "rows", cleanup="compact")
@@ -91,6 +94,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     REJECTIONS,
     LATE,
     TOPICS,
+    CURSORS,
     TABLE_ATTRIBUTE,
     TABLE_FOLLOW,
     TABLE_WATCH,

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from agents.app import OvergrowthApp, Seldom, check_effective, create_app, faust_options
+from agents.app import OvergrowthApp, check_effective, create_app, faust_options
+from agents.quieting import Seldom
 from agents.settings import Settings, SettingsError
 from agents.transport import BatchSchema, BatchTransport
 from agents.worker import EXIT_REFUSED
@@ -189,23 +190,6 @@ def test_an_app_says_less_unless_asked_to_debug() -> None:
     app = create_app(Settings())
     assert {logging.getLogger(name).level for name in QUIETED} == {logging.WARNING}
     assert isinstance(app, OvergrowthApp)
-
-
-def test_what_a_client_repeats_is_told_once_in_a_while() -> None:
-    """While Kafka is away its client tells it a hundred times a second; other messages are not held back by that."""
-    seldom = Seldom()
-
-    def passes(at_s: float, words: str, name: str = "aiokafka.conn") -> bool:
-        record = logging.LogRecord(name, logging.ERROR, "f", 1, words, ("x",), None)
-        record.created = at_s
-        return seldom.filter(record)
-
-    assert [passes(100.0, "away %s"), passes(100.1, "away %s"), passes(100.2, "lost %s")] == [True, False, True]
-    assert [passes(100.3, "away %s", "aiokafka.cluster"), passes(109.9, "away %s"), passes(110.0, "away %s")] == [
-        True,
-        False,
-        True,
-    ]
 
 
 def test_every_logger_of_the_client_is_held_back() -> None:

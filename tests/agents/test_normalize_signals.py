@@ -11,6 +11,7 @@ from agents.normalize_signals import Normalizer, heartbeat_records
 from agents.settings import Settings
 from schemas.rejection import Rejection
 from schemas.signal import Heartbeat, Signal
+from streams.networks import NETWORKS
 
 AT_MS = 1_341_388_800_000
 SETTINGS = Settings(partitions=3, namespace="n")
@@ -49,6 +50,16 @@ def test_a_heartbeat_goes_to_every_partition() -> None:
     assert [record.partition for record in records] == [0, 1, 2]
     assert {record.timestamp_ms for record in records} == {AT_MS}
     assert msgspec.json.decode(records[1].value or b"", type=Heartbeat) == Heartbeat("t", AT_MS, end=True)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_heartbeat_among_the_payloads_of_any_network_is_one(network: str) -> None:
+    """Connectors send theirs the way of their payloads, so that it cannot overtake them."""
+    made = Normalizer(SETTINGS, network, Metrics(version="0"))
+    records = made.take(0, batch(to_json(Heartbeat("t", AT_MS))))
+
+    assert [record.partition for record in records] == [0, 1, 2]
+    assert msgspec.json.decode(records[0].value or b"", type=Heartbeat) == Heartbeat("t", AT_MS)
 
 
 def test_what_cannot_be_read_becomes_one_rejection_with_its_place() -> None:

@@ -24,7 +24,7 @@ def test_the_channels_are_those_of_the_contract() -> None:
         "late",
     }
 
-    assert {f"social.{name}" for name in published | {"topics"}} == {
+    assert {f"social.{name}" for name in published | {"topics", "cursors"}} == {
         name for name in BY_NAME if not name.startswith("social.table.")
     }
     assert raw_channel("bluesky").name == "social.raw.bluesky"
@@ -58,6 +58,7 @@ def test_what_holds_the_latest_of_something_is_compacted_and_history_is_kept_lon
         "social.vitals",
         "social.alert-state",
         "social.topics",
+        "social.cursors",
         "social.table.attribute",
         "social.table.follow",
         "social.table.watch",
