@@ -21,6 +21,8 @@ RECENT_MAX = 60
 BRAND_FOLLOWERS = 25_000
 JOIN_BY_TAG_SHARE = 0.5
 SECOND_EMERGENT_SHARE = 0.3
+ANSWERS_REPRODUCTION = 0.25
+"""How many signals each answer to the brand sets off in turn: this part of all answers is to another answer."""
 
 # Posts begin conversations; whatever the brand did not begin is kept alive by them.
 _OF_THEIR_OWN: dict[Kind, float] = {"post": 0.4, "reply": 0.2, "share": 0.2, "quote": 0.05, "like": 0.15}
@@ -50,7 +52,7 @@ class CircleTalk:
         self._chat_rates = tuple(one.people * one.small_talk_per_day / 24 if one else 0.0 for one in self._circles)
         self._join_rates = tuple(one.joins_per_hour if one else 0.0 for one in self._circles)
         self._recent: dict[Lineage, deque[tuple[int, Seen]]] = {
-            lineage: deque(maxlen=RECENT_MAX) for lineage in ("seeded", "adopted", "wild")
+            lineage: deque(maxlen=RECENT_MAX) for lineage in ("brand", "seeded", "adopted", "wild")
         }
 
     def begin(self) -> None:
@@ -63,7 +65,7 @@ class CircleTalk:
 
     def see(self, at_ms: int, seen: Seen) -> None:
         """Take note of a post of the brand, which the circle may answer."""
-        self._remember("seeded", at_ms, seen)
+        self._remember("brand", at_ms, seen)
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
@@ -78,7 +80,7 @@ class CircleTalk:
         if person.leaning < circle.drift:
             return self.wander(at_ms, person)
         if self._rng.random() >= circle.own:
-            seen = self._something_recent("seeded", at_ms, person)
+            seen = self._something_of_the_brand(at_ms, person)
             if seen is not None:
                 return self._answer(at_ms, person, seen, "seeded", _ANSWERS)
         return self._act(at_ms, person, "adopted", circle)
@@ -121,7 +123,7 @@ class CircleTalk:
         if seen is None or rng.random() < JOIN_BY_TAG_SHARE:
             tags = (season.tags[0], rng.choice(season.plan.emergent_tags))
             signal, made = self._scribe.conversation(at_ms, brand, tags, "seeded")
-            self._remember("seeded", at_ms, made)
+            self._remember("brand", at_ms, made)
         else:
             # Nobody answers this reply: whether that would be seeded talk or wild talk could be argued about.
             signal, _ = self._scribe.reaction(at_ms, "reply", brand, seen)
@@ -136,6 +138,14 @@ class CircleTalk:
 
     def _remember(self, lineage: Lineage, at_ms: int, seen: Seen) -> None:
         self._recent[lineage].append((at_ms, seen))
+
+    def _something_of_the_brand(self, at_ms: int, person: Person) -> Seen | None:
+        """Return a recent post of the brand, or an answer to one: few enough that threads die out by themselves."""
+        if self._rng.random() < ANSWERS_REPRODUCTION:
+            seen = self._something_recent("seeded", at_ms, person)
+            if seen is not None:
+                return seen
+        return self._something_recent("brand", at_ms, person)
 
     def _something_recent(self, lineage: Lineage, at_ms: int, person: Person) -> Seen | None:
         """Return something of the last day that somebody else did, the newer the likelier."""

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Iterator
 
-from agents.seasons.circle import CircleTalk
+from agents.seasons.circle import ANSWERS_REPRODUCTION, CircleTalk
 from agents.seasons.diary import Diary
 from agents.seasons.disturbance import Disturbances
 from agents.seasons.people import Crowd, Person
@@ -21,8 +21,6 @@ from agents.seasons.small_talk import SmallTalk
 from schemas.rules import HOUR_MS
 from schemas.signal import Kind, Signal
 
-ANSWERS_REPRODUCTION = 0.25
-"""How many signals each reaction to a brand's post sets off in turn."""
 BRAND_FOLLOWERS = 25_000
 BRAND_LINK_SHARE = 0.5
 BRAND_MENTION_SHARE = 0.05

@@ -65,6 +65,23 @@ def test_the_fraction_that_drifts_is_that_of_the_talk(drift: float) -> None:
     assert abs(share - drift) < 0.04
 
 
+def test_answers_to_the_brand_set_off_few_others(escape: tuple[Season, dict[str, list[Planted]]]) -> None:
+    """Every fourth answer is to another answer, so that threads die out by themselves and none grows into a crowd.
+
+    A thread is then 4/3 of what the post itself brings: some thirty answers in the quiet days.
+    """
+    below, answers, sizes = 0, 0, Counter[str]()
+    for one in escape[1]["quiet"]:
+        if one.lineage == "seeded" and one.signal.kind != "like" and one.signal.parent is not None:
+            answers += 1
+            below += one.signal.parent != one.signal.root
+            sizes[one.signal.root or ""] += 1
+
+    assert answers > 1_000
+    assert 0.1 < below / answers < 0.3
+    assert max(sizes.values()) < 100
+
+
 def test_who_drifts_away_says_nothing_on_the_topic_meanwhile(escape: tuple[Season, dict[str, list[Planted]]]) -> None:
     """The talk of a person moves as a whole, so the cohort is sharp."""
     speakers: dict[bool, set[str]] = defaultdict(set)
