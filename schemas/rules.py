@@ -57,11 +57,14 @@ class SeededRules(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class GrowingRules(Struct, forbid_unknown_fields=True, frozen=True):
-    """When a topic is growing: an unusual audience, or a significant doubling (MEASURES.md §8)."""
+    """When a topic is growing: an unusual audience, or a significant doubling (MEASURES.md §8).
+
+    A doubling counts from `z_doubling` on, which by default is no less than is enough without one.
+    """
 
     z_enter: Factor = 3.0
     z_exit: Factor = 1.0
-    z_doubling: Factor = 2.0
+    z_doubling: Factor = 3.0
     doubling_ms: PositiveMs = 24 * HOUR_MS
     cold_actors_min: Count = 100
     cold_signals_min: Count = 500

@@ -213,7 +213,7 @@ def seeded_leave(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
 
 
 def growing_enter(reading: Reading, rules: Rules) -> tuple[Condition, ...]:
-    """The audience is unusual, or somewhat so and doubling; without a baseline it must be large and double.
+    """The audience is unusual, or by `z_doubling` and doubling; without a baseline it must be large and double.
 
     In cold start the absolute numbers stand in for the baseline, so they are no guards (MEASURES.md §§8, 10).
     """
