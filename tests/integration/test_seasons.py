@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.evaluation.running import Job, live, registry_of, run
+from agents.evaluation.running import live, registry_of
 from agents.seasons import load_season
 from schemas.alert import Alert
 from schemas.rules import HOUR_MS
@@ -20,7 +20,7 @@ def fired(alerts: list[Alert]) -> list[tuple[str, str | None]]:
 
 def test_a_community_outgrows_escapes_and_returns_richer() -> None:
     """Three in five leave for new tags: that is told within four hours, with the map, and so is their return."""
-    season = load_season("escape", None)
+    season = load_season("escape", {"quiet_hours": 60, "away_hours": 12, "home_hours": 46})
     lived = live(season, 7, registry_of(season, {}))
     assert fired(lived.alerts) == [("outgrown", None), ("escaped", None), ("returned", "returned-richer")]
     truth = {state.state: state.at for state in lived.truth}
@@ -31,7 +31,10 @@ def test_a_community_outgrows_escapes_and_returns_richer() -> None:
     assert escaped.evidence.emergent
 
 
-def test_a_bot_is_no_news() -> None:
-    """One account that posts ten thousand times changes no state."""
-    told = run(Job("bot_flood", 7, {}, {}, "bot_flood"))
-    assert [state for state in (*TOLD, "growing") if told.scores[state].false] == []
+def test_quiet_days_raise_nothing_and_a_bot_is_no_news() -> None:
+    """Four days of small talk raise no alert; one account that posts ten thousand times then changes no state."""
+    season = load_season("bot_flood", {"hours": 132})
+    alerts = live(season, 7, registry_of(season, {})).alerts
+    bot_ms = next(round(trap.hour * HOUR_MS) for trap in season.plan.traps)
+    assert [one.summary for one in alerts if one.at < rfc3339(season.start_ms + bot_ms)] == []
+    assert {one.state for one in alerts} <= {"burst"}
