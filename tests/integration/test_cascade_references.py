@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
+from schemas.rules import HOUR_MS
 
 START_MS = 1_767_225_600_000
 """A whole hour, so that every instant of the references is a tick."""
@@ -18,6 +20,7 @@ SHARES_MIN = 5
 FOLLOWERS_PER_SHARE = 100.0
 """n* of the references."""
 DIGITS = 1e-6
+ALERTS = "alerts.ndjson"
 SEEDS = """
 brands:
   - id: nursery
@@ -88,11 +91,12 @@ def native_lines(shares: list[Share]) -> list[str]:
 
 def told_of(shares: list[Share], folder: Path) -> list[dict[str, Any]]:
     """Return the lines that a backtest writes of a cascade."""
-    log, seeds, out = folder / "log.ndjson", folder / "seeds.yaml", folder / "cascades.ndjson"
+    log, seeds, out, alerts = (folder / name for name in ("log.ndjson", "seeds.yaml", "cascades.ndjson", ALERTS))
     log.write_text("\n".join(native_lines(shares)) + "\n")
     seeds.write_text(SEEDS)
+    outputs = ["--cascades", str(out), "--alerts", str(alerts)]
     result = CliRunner().invoke(
-        main, ["backtest", str(log), "--seeds", str(seeds), "--format", "native", "--cascades", str(out), "--json"]
+        main, ["backtest", str(log), "--seeds", str(seeds), "--format", "native", *outputs, "--json"]
     )
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout)
@@ -150,9 +154,13 @@ def test_simulated_cascade_matches_the_reference(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_cascade_matches_the_reference(shared_data: Path, tmp_path: Path) -> None:
-    """Fifteen thousand shares of one tweet: every half hour of its first six hours, supercritical at first."""
+    """Fifteen thousand shares of one tweet: supercritical at first, and told as viral, once, in its first hour."""
     folder = shared_data / "cascades"
     if not (folder / "seismic_tweet_reference.csv").is_file():
         pytest.skip(f"no seismic_tweet_reference.csv in {folder}: the test on a real cascade needs it")
     assert any(reference.final == inf for reference in references_of(folder, "seismic_tweet"))
     assert_reference_is_matched(folder, "seismic_tweet", tmp_path)
+    alerts = [json.loads(line) for line in (tmp_path / ALERTS).read_text().splitlines()]
+    fired = [one["at"] for one in alerts if (one["state"], one["status"]) == ("viral", "firing")]
+    assert len(fired) == 1
+    assert datetime.fromisoformat(fired[0]).timestamp() * 1_000 < START_MS + HOUR_MS
