@@ -177,7 +177,7 @@ class EscapedRules(Struct, forbid_unknown_fields=True, frozen=True):
     divergence_enter: Share = 0.25
     divergence_exit: Share = 0.12
     log_p_max: Annotated[float, Meta(ge=-1e6, le=0.0)] = -13.8
-    drift_enter: Share = 0.13
+    drift_enter: Share = 0.2
     drift_exit: Share = 0.1
     uses_min: Count = 60
     topics_min: Count = 1

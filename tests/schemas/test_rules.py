@@ -52,7 +52,7 @@ def test_the_defaults_of_an_escape_are_those_of_the_definitions() -> None:
     rules = Rules().escaped
 
     assert (rules.divergence_enter, rules.divergence_exit, rules.log_p_max) == (0.25, 0.12, -13.8)
-    assert (rules.drift_enter, rules.drift_exit) == (0.13, 0.1)
+    assert (rules.drift_enter, rules.drift_exit) == (0.2, 0.1)
     assert (rules.uses_min, rules.topics_min, rules.actors_min) == (60, 1, 25)
     assert (rules.for_ms, rules.keep_ms) == (HOUR_MS, 6 * HOUR_MS)
 

@@ -30,7 +30,7 @@ def test_an_escape_meets_every_condition_of_the_definition() -> None:
     assert {one.name: (one.relation, one.threshold, one.bound, one.guard) for one in found} == {
         "tag_divergence_bits": (">=", 0.25, "value", False),
         "tag_divergence_log_p": ("<=", -13.8, "value", True),
-        "drift_share": (">=", 0.13, "low", False),
+        "drift_share": (">=", 0.2, "low", False),
         "emergent_topics": (">=", 1.0, "value", True),
         "emergent_actors": (">=", 25.0, "value", True),
     }
