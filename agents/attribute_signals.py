@@ -7,7 +7,7 @@ import msgspec
 
 from agents.lane import Batch, Outgoing
 from agents.metrics import Metrics, Outcome
-from agents.packing import actor_partition, packed
+from agents.packing import item_partition, packed
 from agents.settings import Settings
 from schemas.channels import ATTRIBUTED, LATE, REJECTIONS, SIGNALS, named
 from schemas.rejection import Rejection
@@ -18,7 +18,7 @@ from streams.networks.native import normalize
 from streams.steps.attribute import NAME, Arrival, AttributeSettings, AttributeStep
 from streams.steps.ledger import Ledger
 
-_OUTCOMES: tuple[Outcome, ...] = ("applied", "late", "rejected", "duplicate", "heartbeat")
+_OUTCOMES: tuple[Outcome, ...] = ("applied", "late", "rejected", "duplicate", "heartbeat", "unmatched", "foreign")
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -58,7 +58,7 @@ class AttributeShell:
         outgoing = packed(
             told.items,
             channel=self._attributed,
-            partition_of=lambda item: actor_partition(item.actor or item.root, partitions=self._partitions),
+            partition_of=lambda item: item_partition(item, partitions=self._partitions),
             partitions=self._partitions,
             origin=self._partition,
             after=told.after,
@@ -101,4 +101,4 @@ class AttributeShell:
 def step_settings(settings: Settings) -> AttributeSettings:
     """Return the settings of the step."""
     clock = ClockSettings(lateness_ms=settings.lateness_ms, idle_ms=settings.source_idle_ms)
-    return AttributeSettings(clock=clock, duplicate_ms=settings.duplicate_ms)
+    return AttributeSettings(clock=clock, duplicate_ms=settings.duplicate_ms, changes_ms=settings.changes_ms)

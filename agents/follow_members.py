@@ -31,7 +31,7 @@ class FollowShell:
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
         self._applied = self._gaps = 0
         self._refused: list[Rejection] = []
-        self.step = FollowStep(registry(), origins=settings.partitions)
+        self.step = FollowStep(registry(), origins=settings.partitions, changes_ms=settings.changes_ms)
 
     def take(self, batch: Batch) -> list[Outgoing]:
         """Unpack a batch, advance, and return packets for every partition of topics."""

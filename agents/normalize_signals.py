@@ -9,7 +9,7 @@ from agents.metrics import Metrics, Outcome
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named, raw_channel
 from schemas.rejection import Place
-from schemas.signal import Heartbeat, Signal, conversation_of
+from schemas.signal import Heartbeat, Signal, conversation_of, is_addressed
 from streams.networks import NETWORKS, native
 from streams.networks.refusal import Refusal, rejection
 
@@ -60,7 +60,7 @@ class Normalizer:
         at_ms = _logged_ms(said.at, record_ms=record_ms)
         if isinstance(said, Heartbeat):
             return heartbeat_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
-        return [Outgoing(self._signals, conversation_of(said).encode(), _to_json(said), timestamp_ms=at_ms)]
+        return signal_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
 
 
 def _arrived_ms(record_ms: int | None) -> int | None:
@@ -77,6 +77,25 @@ def _logged_ms(at_ms: int, *, record_ms: int | None) -> int:
     return at_ms if arrived_ms is None else min(at_ms, arrived_ms)
 
 
+def signal_records(signal: Signal, *, channel: str, partitions: int, timestamp_ms: int) -> list[Outgoing]:
+    """Return the record of a signal for its conversation; one for every partition where it does not say which that is.
+
+    >>> undo = Signal("n:1", "n", "like", 1_000, "ana", op="undo")
+    >>> len(signal_records(undo, channel="social.signals", partitions=4, timestamp_ms=1_000))
+    4
+    """
+    value = _to_json(signal)
+    if is_addressed(signal):
+        return [Outgoing(channel, conversation_of(signal).encode(), value, timestamp_ms=timestamp_ms)]
+    return _everywhere(channel, signal.id.encode(), value, partitions=partitions, timestamp_ms=timestamp_ms)
+
+
+def _everywhere(channel: str, key: bytes, value: bytes, *, partitions: int, timestamp_ms: int) -> list[Outgoing]:
+    return [
+        Outgoing(channel, key, value, partition=partition, timestamp_ms=timestamp_ms) for partition in range(partitions)
+    ]
+
+
 def heartbeat_records(
     heartbeat: Heartbeat, *, channel: str, partitions: int, timestamp_ms: int | None = None
 ) -> list[Outgoing]:
@@ -85,7 +104,6 @@ def heartbeat_records(
     >>> len(heartbeat_records(Heartbeat("replay", at=1_000), channel="social.signals", partitions=4))
     4
     """
-    value = _to_json(heartbeat)
-    key = heartbeat.heartbeat.encode()
     at_ms = heartbeat.at if timestamp_ms is None else timestamp_ms
-    return [Outgoing(channel, key, value, partition=partition, timestamp_ms=at_ms) for partition in range(partitions)]
+    key = heartbeat.heartbeat.encode()
+    return _everywhere(channel, key, _to_json(heartbeat), partitions=partitions, timestamp_ms=at_ms)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from agents.lane import Batch, Outgoing
-from schemas.attributed import PACKET_VERSION, AttributedItem, AttributedPacket, Position, Stamp, shard_of
+from schemas.attributed import PACKET_VERSION, AttributedItem, AttributedPacket, Position, Stamp, actor_key, shard_of
 from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.rejection import Place, Rejection
 from streams.networks.refusal import refuse, rejection
@@ -28,6 +28,12 @@ def actor_partition(actor: str, *, partitions: int) -> int:
     return shard_of(actor) % partitions
 
 
+def item_partition(item: AttributedItem, *, partitions: int) -> int | None:
+    """Return the partition of actors that an item goes to, None for all."""
+    key = actor_key(item)
+    return None if key is None else actor_partition(key, partitions=partitions)
+
+
 def topic_partition(topic: str, *, partitions: int) -> int:
     """Return the partition of a topic."""
     return crc32(topic.encode()) % partitions
@@ -37,7 +43,7 @@ def packed(
     items: Sequence[Item],
     *,
     channel: str,
-    partition_of: Callable[[Item], int],
+    partition_of: Callable[[Item], int | None],
     partitions: int,
     origin: int,
     after: Position,
@@ -46,11 +52,13 @@ def packed(
     """Return the records that tell every target partition all that lies in (`after`, `upto`].
 
     Every partition gets at least one, for that carries the frontier. Items must be in stamp order; those of one stamp
-    stay together, so that a record never ends in the middle of a stamp.
+    stay together, so that a record never ends in the middle of a stamp. What has no partition goes to all.
     """
     targets: list[list[Item]] = [[] for _ in range(partitions)]
     for item in items:
-        targets[partition_of(item)].append(item)
+        target = partition_of(item)
+        for told in targets if target is None else (targets[target],):
+            told.append(item)
     outgoing: list[Outgoing] = []
     for partition, told in enumerate(targets):
         begin = after

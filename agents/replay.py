@@ -21,7 +21,7 @@ from agents.replay_timing import Pace, SourceProgress
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named
 from schemas.rejection import Place
-from schemas.signal import Heartbeat, Signal, conversation_of
+from schemas.signal import Heartbeat, Signal, conversation_of, is_addressed
 from streams.backtest import Entry
 from streams.networks import native
 from streams.networks.refusal import Refusal, rejection
@@ -233,11 +233,14 @@ class _Run:
                 if progress.is_round_due(decoded.source, at_ms):
                     await self._tell_all(progress.tell_round())
                 value = payload if is_native else _to_json(decoded)
-                conversation = conversation_of(decoded)
-                partition, key = places.get(conversation) or self._place(conversation)
-                # The coroutine is for the one record in thousands that has to wait.
-                if not batches.has_taken(partition, key, value, at_ms):
-                    await batches.add(partition, key=key, value=value, timestamp_ms=at_ms)
+                if decoded.op == "create" or is_addressed(decoded):
+                    conversation = conversation_of(decoded)
+                    partition, key = places.get(conversation) or self._place(conversation)
+                    # The coroutine is for the one record in thousands that has to wait.
+                    if not batches.has_taken(partition, key, value, at_ms):
+                        await batches.add(partition, key=key, value=value, timestamp_ms=at_ms)
+                else:
+                    await self._to_every_partition(decoded.id.encode(), value, at_ms)
                 summary.signals += 1
                 if summary.first_ms is None or at_ms < summary.first_ms:
                     summary.first_ms = at_ms
@@ -269,7 +272,7 @@ class _Run:
             await self._wait(self._pace, heartbeat.at)
         if self._progress.is_round_due(heartbeat.heartbeat, heartbeat.at):
             await self._tell_all(self._progress.tell_round())
-        await self._to_every_partition(heartbeat, payload)
+        await self._tell_heartbeat(heartbeat, payload)
         self._progress.pass_on(heartbeat)
 
     async def _refuse(self, number: int, payload: bytes, refusal: Refusal) -> None:
@@ -292,13 +295,15 @@ class _Run:
 
     async def _tell_all(self, heartbeats: Sequence[Heartbeat]) -> None:
         for heartbeat in heartbeats:
-            await self._to_every_partition(heartbeat, _to_json(heartbeat))
+            await self._tell_heartbeat(heartbeat, _to_json(heartbeat))
 
-    async def _to_every_partition(self, heartbeat: Heartbeat, value: bytes) -> None:
-        key = heartbeat.heartbeat.encode()
-        for partition in range(self._partitions):
-            await self._batches.add(partition, key=key, value=value, timestamp_ms=heartbeat.at)
+    async def _tell_heartbeat(self, heartbeat: Heartbeat, value: bytes) -> None:
+        await self._to_every_partition(heartbeat.heartbeat.encode(), value, heartbeat.at)
         self.summary.heartbeats += self._partitions
+
+    async def _to_every_partition(self, key: bytes, value: bytes, at_ms: int) -> None:
+        for partition in range(self._partitions):
+            await self._batches.add(partition, key=key, value=value, timestamp_ms=at_ms)
 
     async def _wait(self, pace: Pace, at_ms: int) -> None:
         """Wait until a record of this event time is due; what was added before is on its way by then."""

@@ -5,6 +5,7 @@ from zlib import crc32
 import msgspec
 
 from schemas.cascade import CascadeReading
+from schemas.signal import ACTOR_UNKNOWN
 
 Stamp = tuple[int, str]
 """The place of a signal in the total order: (event time in ms, signal id)."""
@@ -21,7 +22,10 @@ ACTOR_SHARDS = 64
 LINEAGES: tuple[str, ...] = ("brand", "seeded", "adopted", "wild")
 
 
-PACKET_VERSION = 2
+BEHIND = "\U0010ffff"
+"""Before the conversation of what comes behind everything else of its stamp."""
+
+PACKET_VERSION = 3
 """Version of the packets between our own agents; one of another release is refused, never guessed."""
 
 
@@ -59,8 +63,36 @@ class AttributedSignal(msgspec.Struct, array_like=True, gc=False, tag=0):
     followers: int | None = None
 
 
-AttributedItem = AttributedSignal | CascadeReading
+class AttributedEdit(AttributedSignal, array_like=True, gc=False, tag=2):
+    """An edit of a signal on some topics: `tags` are those that were not there before."""
+
+
+class TakenBack(msgspec.Struct, array_like=True, gc=False, tag=3):
+    """The end of an act that was told: `number` stands for it (`streams.attribution.acts.act_number`).
+
+    `root` is its conversation behind `BEHIND`: what is taken back comes behind what was done.
+    """
+
+    at: int
+    id: str
+    actor: str
+    root: str
+    number: int
+
+
+AttributedItem = AttributedSignal | AttributedEdit | TakenBack | CascadeReading
 """What the first step tells the second."""
+
+
+def actor_key(item: AttributedItem) -> str | None:
+    """Return what decides which partition an item goes to, None for all: whose act it was, nobody may have told.
+
+    >>> actor_key(TakenBack(0, "a", "ana", "r", 7)), actor_key(TakenBack(0, "a", ACTOR_UNKNOWN, "r", 7))
+    ('ana', None)
+    """
+    if isinstance(item, TakenBack):
+        return None if item.actor == ACTOR_UNKNOWN else item.actor
+    return item.actor or item.root
 
 
 class AttributedPacket(msgspec.Struct, array_like=True):

@@ -34,7 +34,25 @@ class Contribution(msgspec.Struct, array_like=True, gc=False, tag=0):
     core: bool = False
 
 
-ContributionItem = Contribution | CascadeContribution
+class Edit(Contribution, array_like=True, gc=False, tag=2):
+    """What an edit adds to one topic: its `tags`, those that were not there before, and no engagement."""
+
+
+class Retraction(msgspec.Struct, array_like=True, gc=False, tag=3):
+    """What an act added to one topic and takes back: the same `kind`, `lineage` and `units`, at `of_ms`."""
+
+    at: int
+    id: str
+    topic: str
+    actor: str
+    kind: int
+    lineage: int
+    units: int
+    of_ms: int
+    root: str
+
+
+ContributionItem = Contribution | Edit | Retraction | CascadeContribution
 """What the second step tells the third."""
 
 

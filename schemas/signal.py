@@ -32,6 +32,10 @@ class Signal(msgspec.Struct, omit_defaults=True, gc=False):
     `root` the first post of the conversation. `parent_actor` and `root_actor` name their authors where the network
     tells, so that a lineage is known even when the post itself was never seen. `text` is used to match phrases and
     is then dropped.
+
+    A change (`op` update, delete or undo) bears the `id` of the signal that it changes, or the `post` that a post,
+    reply or quote made, and `at` is when that was changed; its `actor` is the same, or `ACTOR_UNKNOWN`. An update has
+    the whole of the new contents, and none where those stay what they were. See `is_addressed` for its conversation.
     """
 
     id: str
@@ -71,6 +75,22 @@ def conversation_of(signal: Signal) -> str:
     '1'
     """
     return signal.root or signal.parent or signal.post or signal.id
+
+
+def is_addressed(signal: Signal) -> bool:
+    """Say whether a signal goes to its conversation alone; what is not addressed goes to every partition.
+
+    Everything that is created is. A change is where it names its conversation as the signal did that it changes: by its
+    root or parent, a like or a share by its post too. Of a post, a reply or a quote the post alone does not tell below
+    which root it hangs; an update of a post has all of its contents, so that it has no root but itself. What is not
+    addressed is looked up by every partition among what it remembers, so that only the owner acts.
+
+    >>> is_addressed(Signal(id="t:1", network="t", kind="like", at=AT_MS_MIN, actor="a", op="undo"))
+    False
+    """
+    if signal.op == "create" or signal.root or signal.parent:
+        return True
+    return bool(signal.post) and (signal.kind in ("share", "like") or (signal.op, signal.kind) == ("update", "post"))
 
 
 def node_of(signal: Signal) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from schemas.attributed import ADOPTED, BRAND, SEEDED, TopicLink
 from schemas.cascade import EDGES
 from schemas.conversation_rows import CascadeTiming, ConversationRow
-from schemas.signal import KINDS, Signal, node_of
+from schemas.signal import KINDS, Kind, Signal, node_of
 from streams.attribution.matcher import Matcher
 from streams.measures.cascade_shape import CascadeShape, Edge
 from streams.measures.infectiousness import Infectiousness
@@ -51,7 +51,7 @@ class Conversation:
         self.soon_ms = self.later_ms = 0
 
     def apply(self, signal: Signal, root: str, own: tuple[str, ...], matcher: Matcher) -> Links | None:
-        """Add one signal and return the topics that it is on with lineage and distance; None where it is on none.
+        """Add what was created, and return the topics that it is on with lineage and distance; None where on none.
 
         This runs for every signal on a topic, so what nodes pass on stays packed here.
         """
@@ -65,8 +65,7 @@ class Conversation:
         author_topics = matcher.brand_topics(signal.network, signal.actor)
         if is_root:
             mask, distance = own_mask, DISTANCE_UNKNOWN
-            # What is deleted or edited later stays what it was to those who answered; an edit tells of an unseen root.
-            if not row.root_seen and signal.op in ("create", "update"):
+            if not row.root_seen:
                 row.root_mask, row.root_seen = mask, True
         else:
             if not row.root_seen:
@@ -78,16 +77,20 @@ class Conversation:
             distance = min((above & DISTANCE_UNKNOWN) + 1, DISTANCE_UNKNOWN)
         if author_topics:
             distance = 0
-        if signal.op == "create":
-            if in_tree:
-                self._add_node(signal, node_id, mask << _MASK_AT | distance, is_root=is_root)
-            elif signal.kind == "like":
-                self._interact(signal.at)
-        elif signal.op != "update" and in_tree:
-            self._take_back(signal, node_id)
+        if in_tree:
+            self._add_node(signal, node_id, mask << _MASK_AT | distance, is_root=is_root)
+        elif signal.kind == "like":
+            self._interact(signal.at)
+        return self._told(signal, own, mask << _MASK_AT | distance, author_topics, matcher)
+
+    def _told(
+        self, signal: Signal, own: tuple[str, ...], packed: int, author_topics: tuple[str, ...], matcher: Matcher
+    ) -> Links | None:
+        """Return the links of what passes on so much, packed; None for none."""
+        distance = packed & DISTANCE_UNKNOWN
         known_distance = distance if distance < DISTANCE_UNKNOWN else -1
-        links = self._links(mask, author_topics, known_distance)
-        if own and len(row.topics) == TOPICS_MAX:
+        links = self._links(packed >> _MASK_AT, author_topics, known_distance)
+        if own and len(self.row.topics) == TOPICS_MAX:
             links += self._links_beyond(own, author_topics, known_distance, signal.network, matcher)
         return links or None
 
@@ -142,15 +145,58 @@ class Conversation:
         for at_ms in sorted(shape.at_ms_of(place) for place in range(len(shape)) if shape.is_seen(place)):
             self.pace.add(at_ms)
 
-    def _take_back(self, signal: Signal, node_id: str) -> None:
-        """Take a share out of the size, or leave a tombstone for a post; what is below them stays where it is."""
-        shape = self.shape
-        if signal.kind != "share":
-            shape.delete(node_id)
-            return
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    def take_back(self, kind: Kind, node: int | None, *, at_ms: int) -> bool:
+        """End an act at a node of this number, or one that left none; return whether it was known.
+
+        A share leaves the size, of a post a tombstone stays; what is below them stays where it is. Likes and shares
+        count for the root no more, except at the benchmark ages that it has passed.
+        """
+        row, shape = self.row, self.shape
+        if kind == "like":
+            row.interactions = max(0, row.interactions - 1)
+            return True
+        if node is None or kind not in _TREE_KINDS:
+            return False
+        if kind != "share":
+            return shape.delete(node)
         size = shape.read().size
-        if shape.undo(node_id) and shape.read().size != size:
-            self.row.grown_ms = signal.at
+        is_known = shape.undo(node)
+        if shape.read().size != size:
+            row.grown_ms = at_ms
+            row.interactions = max(0, row.interactions - 1)
+        return is_known
+
+    def edit(self, signal: Signal, node: int, *, is_root: bool, own: tuple[str, ...], matcher: Matcher) -> Links | None:
+        """Let a post pass on what its new contents are about, and return the topics that it is on now.
+
+        What answers it from now on inherits them; what is there stays what it was. An edit that says nothing of the
+        contents leaves them; one tells of a root that was not seen.
+        """
+        row, shape = self.row, self.shape
+        if not row.root_seen:
+            self._meet_root_actor(signal, is_root=is_root, matcher=matcher)
+        own_mask = self._mask_of(own, network=signal.network, matcher=matcher) if own else 0
+        place = shape.find(node)
+        is_seen = 0 <= place < len(self.inherited) and shape.is_seen(place)
+        packed = self.inherited[place] if is_seen else DISTANCE_UNKNOWN
+        mask = packed >> _MASK_AT
+        has_contents = bool(signal.tags or signal.text or signal.links or signal.mentions)
+        if has_contents or (is_root and not row.root_seen):
+            mask = own_mask
+            if not is_root and (own or not signal.tags):
+                mask |= self._mask_above(place) if is_seen else row.root_mask
+        if is_root:
+            row.root_mask, row.root_seen = mask, True
+        elif not row.root_seen:
+            row.root_mask |= own_mask & row.brand_mask
+        packed = mask << _MASK_AT | packed & DISTANCE_UNKNOWN
+        if is_seen:
+            self.inherited[place] = packed
+            shape.touch(place)
+        author_topics = matcher.brand_topics(signal.network, signal.actor)
+        return self._told(signal, own, packed, author_topics, matcher)
 
     def _interact(self, at_ms: int) -> None:
         """Count an act on the root or below it, behind those that the benchmark ages cover."""
@@ -167,6 +213,13 @@ class Conversation:
         while passed < len(BENCHMARK_UNITS) and age_ms >= BENCHMARK_UNITS[passed] * unit_ms:
             row.benchmarks = (*row.benchmarks, row.interactions)
             passed += 1
+
+    def _mask_above(self, place: int) -> int:
+        """Return the topics that a node inherits: of its parent, or of the root where that was not seen."""
+        parent = self.shape.parent_of(place)
+        if parent is not None and self.shape.is_seen(parent):
+            return self.inherited[parent] >> _MASK_AT
+        return self.row.root_mask
 
     # --- lineage ------------------------------------------------------------------------------------------------------
 

@@ -8,13 +8,14 @@ import msgspec
 from schemas.cascade import CascadeReading
 from schemas.conversation_rows import CascadeTiming, ConversationRow, NodesRow, PaceRow
 from schemas.rules import Rules
-from schemas.signal import Signal
+from schemas.signal import Kind, Signal
 from schemas.virality_rows import SharesRow
 from streams.attribution.conversation import Conversation, Links, begun, shared
 from streams.attribution.matcher import Matcher, Registry
 from streams.attribution.virality import look_at, next_due_ms, tick_after, timing_of
 from streams.measures.cascade_shape import NODES_PER_ROW, CascadeShape
 from streams.measures.infectiousness import Infectiousness
+from streams.measures.node_index import number_of
 from streams.measures.pace import MINUTES_PER_UNIT, CascadePace
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,30 +86,72 @@ class Conversations:
     def apply(
         self, signal: Signal, *, root: str, own: tuple[str, ...], matcher: Matcher, registry: Registry
     ) -> Links | None:
-        """Apply one signal; `own` are the topics that it carries itself. None if it touches no topic."""
-        if signal.at > self._sweep_at_ms:
-            self.expire(signal.at)
-        conversation = self._by_root.get(root)
-        if conversation is not None and signal.at - conversation.row.last_at_ms > self.span_ms:
-            self._end(root, conversation)
-            conversation = None
+        """Apply what was created; `own` are the topics that it carries itself. None if it touches no topic."""
+        conversation, is_new = self._followed(signal, root, own, registry)
+        if conversation is None:
+            return None
+        grown_ms = -1 if is_new else conversation.row.grown_ms
+        places = len(conversation.shape)
+        links = conversation.apply(signal, root, own, matcher)
+        if conversation.row.grown_ms != grown_ms or len(conversation.shape) != places:
+            self._note_growth(conversation, root, signal.at)
+        return links
+
+    def _followed(
+        self, signal: Signal, root: str, own: tuple[str, ...], registry: Registry
+    ) -> tuple[Conversation | None, bool]:
+        """Return the conversation of a signal, and whether it is new; None where the signal is not to be followed."""
+        conversation = self._alive(root, signal.at)
         is_new = conversation is None
         if conversation is None:
             if not own:
-                return None
+                return None, False
             timing = self._timing(own[0], registry.rules(own[0], signal.at))
             conversation = self._by_root[root] = begun(signal, root=root, timing=timing)
             self._live += 1
         row = conversation.row
         if signal.at > row.last_at_ms:
             row.last_at_ms = signal.at
-        grown_ms = -1 if is_new else row.grown_ms
-        places = len(conversation.shape)
         self._changed.add(root)
-        links = conversation.apply(signal, root, own, matcher)
-        if row.grown_ms != grown_ms or len(conversation.shape) != places:
+        return conversation, is_new
+
+    def _alive(self, root: str, at_ms: int) -> Conversation | None:
+        """Return a conversation that was not silent for too long, forgetting one that was."""
+        if at_ms > self._sweep_at_ms:
+            self.expire(at_ms)
+        conversation = self._by_root.get(root)
+        if conversation is not None and at_ms - conversation.row.last_at_ms > self.span_ms:
+            self._end(root, conversation)
+            return None
+        return conversation
+
+    def edit(
+        self, signal: Signal, *, root: str, node: int, own: tuple[str, ...], matcher: Matcher, registry: Registry
+    ) -> Links | None:
+        """Apply the new contents of a post, whose node has this number; a conversation can begin with them."""
+        conversation, is_new = self._followed(signal, root, own, registry)
+        if conversation is None:
+            return None
+        links = conversation.edit(signal, node, is_root=node == number_of(root), own=own, matcher=matcher)
+        if is_new:
             self._note_growth(conversation, root, signal.at)
         return links
+
+    def take_back(self, kind: Kind, node: int | None, *, root: str, at_ms: int) -> bool:
+        """End an act whose node has this number (None where it left none); return whether it was known."""
+        conversation = self._alive(root, at_ms)
+        if conversation is None:
+            return False
+        row = conversation.row
+        grown_ms = row.grown_ms
+        if not conversation.take_back(kind, node, at_ms=at_ms):
+            return False
+        if at_ms > row.last_at_ms:
+            row.last_at_ms = at_ms
+        self._changed.add(root)
+        if row.grown_ms != grown_ms:
+            self._note_growth(conversation, root, at_ms)
+        return True
 
     def _timing(self, topic: str, rules: Rules) -> CascadeTiming:
         """Return the timing under a topic's rules, made once for as long as these stay the same."""

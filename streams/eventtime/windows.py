@@ -4,8 +4,10 @@ A *pane* is the fixed slice [i·pane_ms, (i+1)·pane_ms) of event time and i is 
 at pane e covers the panes e-L … e-1: a tick at the end of a pane covers what lies before it.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Generic, TypeVar
 
 from schemas.measure_rows import CountsRow
@@ -61,6 +63,11 @@ class Chunks(Generic[Entry]):
         chunk = index // self.size
         self._chunks.setdefault(chunk, {})[index] = entry
         self._told.add(chunk)
+
+    def rewrite(self, chunk: int, entries: Mapping[int, Entry]) -> None:
+        """Set all that a chunk holds: one that was let go is told whole again."""
+        self._chunks[chunk] = dict(entries)
+        self._changed.add(chunk)
 
     def let_go(self, *, closed: int) -> None:
         """Hold no more than the names of whole chunks before `closed`, which is promised to change no more."""
@@ -163,6 +170,33 @@ class RollingCounts:
                 self._totals[name] = [a - b for a, b in zip(self._totals[name], vector, strict=True)]
         self._chunks.expire(before=end - self._longest)
 
+    def take_back(self, pane: int, vector: Iterable[int]) -> None:
+        """Take a vector that was added to a pane out of every window that covers that; of older ones nothing is left.
+
+        Raises ValueError where a pane would hold less than nothing: an error of the caller.
+        """
+        longest = self._panes[max(self._lengths, key=self._lengths.__getitem__)]
+        place = bisect_left(longest, pane, key=_pane_of_entry)
+        if pane >= self._end or place == len(longest) or longest[place][0] != pane:
+            return
+        held, taken = longest[place][1], list(vector)
+        left = [a - b for a, b in zip(held, taken, strict=True)]
+        if min(left) < 0:
+            raise ValueError(f"rolling counts: expected no more to be taken from pane {pane} than {held}, got {taken}")
+        # All windows hold the same list.
+        held[:] = left
+        for name, length in self._lengths.items():
+            if pane >= self._end - length:
+                self._totals[name] = [a - b for a, b in zip(self._totals[name], taken, strict=True)]
+        self._rewrite(pane // PANES_PER_ROW, longest)
+
+    def _rewrite(self, chunk: int, panes: deque[tuple[int, list[int]]]) -> None:
+        first = bisect_left(panes, chunk * PANES_PER_ROW, key=_pane_of_entry)
+        stop = bisect_left(panes, (chunk + 1) * PANES_PER_ROW, key=_pane_of_entry)
+        entries = dict(islice(panes, first, stop))
+        entries.update((pane, vector) for pane, vector in self._open.items() if pane // PANES_PER_ROW == chunk)
+        self._chunks.rewrite(chunk, entries)
+
     def total(self, window: str) -> list[int]:
         """Return the sum over a window. It is the list in use: read it before the next `roll`, do not change it."""
         return self._totals[window]
@@ -186,6 +220,10 @@ class RollingCounts:
                 self._chunks.put_told(pane, self._open[pane])
         self.roll(end)
         self._chunks.let_go(closed=end)
+
+
+def _pane_of_entry(entry: tuple[int, object]) -> int:
+    return entry[0]
 
 
 def _row_of(entries: list[tuple[int, list[int]]]) -> CountsRow:

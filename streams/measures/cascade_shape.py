@@ -138,7 +138,7 @@ class CascadeShape:
             self._tree.add(0, second)
         elif place < 0:
             self._beyond += 1
-            self._touch(NODES_MAX - 1)
+            self.touch(NODES_MAX - 1)
             return Added(-1)
         elif self._tree.flags(place) & _MISSING:
             self._meet(place, second)
@@ -150,7 +150,7 @@ class CascadeShape:
             parent, edge = (place, edge) if parent_id == node_id else self._await(parent_id, second, edge)
         elif parent != ROOT and self._is_missing(parent) and second < self._tree.mark(parent):
             self._tree.set_mark(parent, second)
-            self._touch(parent)
+            self.touch(parent)
         return Added(place, self._hang(place, parent, edge))
 
     def _await(self, parent_id: str, second: int, edge: Edge) -> tuple[int, Edge]:
@@ -166,10 +166,11 @@ class CascadeShape:
     def _append(self, number: int, flags: int, second: int) -> int:
         self._index.put(number)
         place = self._tree.add(flags, second)
-        self._touch(place)
+        self.touch(place)
         return place
 
-    def _touch(self, place: int) -> None:
+    def touch(self, place: int) -> None:
+        """Have the row of a place told again."""
         self._dirty |= 1 << place // NODES_PER_ROW
 
     def _meet(self, place: int, second: int) -> None:
@@ -177,7 +178,7 @@ class CascadeShape:
         flags = self._tree.flags(place)
         self._tree.set_flags(place, flags & ~(_MISSING | _PROMOTED | _PROVENANCE))
         self._tree.set_mark(place, second)
-        self._touch(place)
+        self.touch(place)
         self._seen += 1
         self._undone += bool(flags & _UNDONE)
         if place == ROOT:
@@ -203,7 +204,7 @@ class CascadeShape:
         flags = self._tree.flags(place) | EDGES.index(edge) | flag
         self._tree.set_flags(place, flags)
         self._count_edge(flags, 1)
-        self._touch(place)
+        self.touch(place)
         self._tree.hang(place, parent=parent)
 
     def _break_circle(self, place: int, parent: int, edge: Edge) -> None:
@@ -245,7 +246,7 @@ class CascadeShape:
         if not self._is_missing(place):
             return False
         self._tree.set_flags(place, self._tree.flags(place) | _PROMOTED)
-        self._touch(place)
+        self.touch(place)
         if place != ROOT:
             self._unseen += 1
             self._link(place, ROOT, "inferred")
@@ -277,22 +278,22 @@ class CascadeShape:
         self._missing = still or None
         return still
 
-    def delete(self, node_id: str) -> bool:
+    def delete(self, node: str | int) -> bool:
         """Leave a node as a tombstone: it goes on to count and to carry what is below it. False if it is not known."""
-        return self._mark(node_id, _DELETED)
+        return self._mark(node, _DELETED)
 
-    def undo(self, node_id: str) -> bool:
+    def undo(self, node: str | int) -> bool:
         """Take a node out of the size and leave it in the tree, for others came by it. False if it is not known."""
-        return self._mark(node_id, _UNDONE)
+        return self._mark(node, _UNDONE)
 
-    def _mark(self, node_id: str, flag: int) -> bool:
-        place = self._index.find(number_of(node_id))
+    def _mark(self, node: str | int, flag: int) -> bool:
+        place = self.find(node)
         if place < 0:
             return False
         flags = self._tree.flags(place)
         if not flags & flag:
             self._tree.set_flags(place, flags | flag)
-            self._touch(place)
+            self.touch(place)
             if flag == _UNDONE and not flags & _MISSING:
                 self._undone += 1
         return True
@@ -321,9 +322,9 @@ class CascadeShape:
         """How many of the nodes that were seen do not hang from the root yet; none while that is missing itself."""
         return self._seen - (self._tree.nodes - self._unseen)
 
-    def find(self, node_id: str) -> int:
-        """Return the place of a node, -1 where it is neither known nor named as a parent."""
-        return self._index.find(number_of(node_id))
+    def find(self, node: str | int) -> int:
+        """Return the place of a node, by its id or its number; -1 where it is neither known nor named as a parent."""
+        return self._index.find(number_of(node) if isinstance(node, str) else node)
 
     def is_seen(self, place: int) -> bool:
         """Return whether the node at a place was seen, not only named as a parent."""

@@ -1,8 +1,10 @@
 """Tell how much of what a window saw came from its busiest actor: one bot must not look like a community."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+from operator import itemgetter
 from struct import Struct
 
 from schemas.measure_rows import ConcentrationRow
@@ -133,9 +135,31 @@ class Concentration:
                 self._panes[name].append((pane, packed))
                 self._sums[name].add(packed)
 
+    def take_back(self, pane: int, actor: str) -> None:
+        """Take one signal of an actor out of every window that covers a pane, if the pane has kept any of the actor."""
+        number = _number_of(actor)
+        longest = self._panes[max(self._lengths, key=self._lengths.__getitem__)]
+        place = _place_of(longest, pane)
+        if place < 0:
+            return
+        counts = dict(_PACKED.iter_unpack(longest[place][1]))
+        if not counts.get(number):
+            return
+        counts[number] -= 1
+        left = b"".join(_PACKED.pack(kept, count) for kept, count in counts.items() if count)
+        taken = _PACKED.pack(number, 1)
+        for name in self._lengths:
+            place = _place_of(self._panes[name], pane)
+            if place >= 0:
+                self._panes[name][place] = (pane, left)
+                self._sums[name].add(taken, sign=-1)
+        chunk = pane // PANES_PER_ROW
+        self._chunks.rewrite(chunk, {held: packed for held, packed in longest if held // PANES_PER_ROW == chunk})
+
     def read(self, window: str, signals: int) -> float:
         """Return the busiest actor's part, 0 to 1, of the `signals` that the window counted; 0 where it has none."""
-        return self._sums[window].largest() / signals if signals else 0.0
+        # What nobody knows the actor of may have been taken out of the signals, but not out of the sums.
+        return min(1.0, self._sums[window].largest() / signals) if signals else 0.0
 
     def is_empty(self) -> bool:
         """Return whether no window covers anything and nothing waits to be covered."""
@@ -161,6 +185,12 @@ class Concentration:
             self._take(pane, packed)
         self.roll(end)
         self._chunks.let_go(closed=end)
+
+
+def _place_of(panes: deque[tuple[int, bytes]], pane: int) -> int:
+    """Return where a pane lies among others in ascending order, -1 where it does not."""
+    place = bisect_left(panes, pane, key=itemgetter(0))
+    return place if place < len(panes) and panes[place][0] == pane else -1
 
 
 def _row_of(entries: list[tuple[int, bytes]]) -> ConcentrationRow:

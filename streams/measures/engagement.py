@@ -85,6 +85,17 @@ class ActorCap:
         self._changed[actor] = None
         return counts
 
+    def give_back(self, *, actor: str, topic: str, units: int, at_ms: int, weights: Weights) -> None:
+        """Let an actor spend again what a signal of `at_ms` had spent, where its hour has not turned.
+
+        Never more than was spent: what a cap kept from counting has spent nothing, and gives nothing back.
+        """
+        hour = self._hours.get(weights.hour_ms)
+        topics = None if hour is None or hour.index != at_ms // weights.hour_ms else hour.spent.get(actor)
+        if topics is not None and topic in topics:
+            topics[topic] = max(0, topics[topic] - units)
+            self._changed[actor] = None
+
     def _turn(self, hour: _Hour, index: int) -> None:
         if index < hour.index:
             raise ValueError(f"actor cap: expected hour {hour.index} or later, got {index}: feed it in stamp order")

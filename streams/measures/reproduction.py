@@ -78,6 +78,24 @@ class Reproduction:
             self._counts[step] = (known[0] + offspring, known[1] + roots)
             self._chunks.put(step, self._counts[step])
 
+    def take_back(self, step: int, *, offspring: int, roots: int = 0) -> None:
+        """Take acts that were counted out of their step, also one that the window covers; of older ones none are left.
+
+        Raises ValueError where a step would hold less than nothing: an error of the caller.
+        """
+        known = self._counts.get(step)
+        if known is None or not (offspring or roots):
+            return
+        left = known[0] - offspring, known[1] - roots
+        if min(left) < 0:
+            raise ValueError(f"reproduction: expected no more to be taken from step {step} than {known}, got {left}")
+        self._counts[step] = left
+        for later in [later for later in self._expected if later > step]:
+            del self._expected[later]
+        first = step // STEPS_PER_ROW * STEPS_PER_ROW
+        kept = {held: self._counts[held] for held in range(first, first + STEPS_PER_ROW) if held in self._counts}
+        self._chunks.rewrite(step // STEPS_PER_ROW, kept)
+
     def roll(self, end: int) -> None:
         """Move the window so that it ends before step `end`. Raises ValueError where that lies before its end."""
         require_forward(end, now=self._end)
@@ -106,6 +124,9 @@ class Reproduction:
         if offspring < OFFSPRING_MIN:
             return None
         shape = PRIOR_SHAPE + offspring
+        for step in window:
+            if step not in self._expected:
+                self._expected[step] = self._expect(step)
         rate = 1 / PRIOR_SCALE + sum(self._expected[step] for step in window)
         low, high = (gamma_quantile(p, shape) / rate for p in (0.025, 0.975))
         return ReproductionNumber(shape / rate, low, high, offspring)

@@ -5,16 +5,38 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.attributed import BEGINNING, AttributedItem, AttributedSignal, Position
+from schemas.act_rows import ActsRow
+from schemas.attributed import (
+    BEGINNING,
+    BEHIND,
+    AttributedEdit,
+    AttributedItem,
+    AttributedSignal,
+    Position,
+    TakenBack,
+)
 from schemas.rejection import Late, Place, Rejection
 from schemas.rows import RecentIdsRow, SourceClockRow
-from schemas.signal import FLAG_FUTURE, KINDS, Heartbeat, Signal, conversation_of
+from schemas.signal import (
+    ACTOR_UNKNOWN,
+    FLAG_FUTURE,
+    KINDS,
+    Heartbeat,
+    Signal,
+    conversation_of,
+    is_addressed,
+    node_of,
+)
+from streams.attribution.acts import CHANGES_MS, act_number
+from streams.attribution.changes import AppliedActs, Found
+from streams.attribution.conversation import Links
 from streams.attribution.conversations import Conversations
 from streams.attribution.duplicates import RecentIds
 from streams.attribution.matcher import Matcher, Registry
 from streams.attribution.tags import normalize_tags
 from streams.eventtime.clock import ClockSettings, SourceClock, clamp_to_record
 from streams.eventtime.order import ReorderBuffer, Tie
+from streams.measures.node_index import number_of
 from streams.networks.refusal import Refusal, rejection
 from streams.steps.ledger import Ledger
 
@@ -26,12 +48,13 @@ _KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
 class AttributeSettings(NamedTuple):
     """How long to wait and to remember: see `ClockSettings`; ids for `duplicate_ms`, silent conversations for
-    `conversation_ms`.
+    `conversation_ms`, and for `changes_ms` what can be edited or taken back.
     """
 
     clock: ClockSettings = ClockSettings()
     duplicate_ms: int = 3_600_000
     conversation_ms: int = 7 * 86_400_000
+    changes_ms: int = CHANGES_MS
 
 
 class Arrival(NamedTuple):
@@ -74,6 +97,7 @@ class AttributeStep:
         self.ledger = Ledger()
         self._conversations = Conversations(span_ms=settings.conversation_ms)
         self._recent = RecentIds(span_ms=settings.duplicate_ms)
+        self._acts = AppliedActs(span_ms=settings.changes_ms)
         self._buffer: ReorderBuffer[Signal, bytes] = ReorderBuffer(tie_of=_tie_of)
         self._frontier: Position = BEGINNING
         self._next_offset = 0
@@ -126,6 +150,9 @@ class AttributeStep:
         for signal in self._buffer.release(upto):
             if signal.at >= conversations.due_ms:
                 items += conversations.tick(signal.at)
+            if signal.op != "create":
+                items += self._change(signal)
+                continue
             item = self._apply(signal)
             if item is not None:
                 items.append(item)
@@ -163,18 +190,16 @@ class AttributeStep:
             self.ledger.applied += 1
             return _elsewhere(signal, root, matcher)
         # Partitions are split by conversation, so an id may be compared within its conversation only (WIRE.md §5).
-        # What is edited or taken back may bear the id of what was created.
-        if signal.op == "create" and self._recent.is_repeated(f"{len(root)}:{root}{signal.id}", at_ms=signal.at):
+        if self._recent.is_repeated(f"{len(root)}:{root}{signal.id}", at_ms=signal.at):
             self.ledger.duplicate += 1
             return None
         self.ledger.applied += 1
         if signal.tags:
             signal.tags = normalize_tags(signal.tags)[0]
         links = self._conversations.apply(signal, root=root, own=own, matcher=matcher, registry=self.registry)
+        self._acts.add(signal, root)
         if links is None:
             return _elsewhere(signal, root, matcher)
-        if signal.op != "create":
-            return None
         self.ledger.on_topic += 1
         return AttributedSignal(
             at=signal.at,
@@ -186,6 +211,71 @@ class AttributeStep:
             links=links,
             tags=signal.tags,
             followers=signal.followers,
+        )
+
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    def _change(self, signal: Signal) -> list[AttributedItem]:
+        """Edit or take back what a signal means, and return what there is to tell of it.
+
+        What is not addressed comes to every partition: it counts as applied where something is found, elsewhere as
+        `unmatched`. What was applied too long ago changes the tree of the conversation that it names, and nothing that
+        was counted.
+        """
+        meant = self._acts.find(signal)
+        root = conversation_of(signal)
+        is_elsewhere = root not in meant.roots
+        if signal.op == "update":
+            items, is_known = self._edit(signal, meant.found, root if is_elsewhere else None)
+        else:
+            items = [self._take_back(signal, found) for found in meant.found]
+            is_known = is_elsewhere and self._take_back_forgotten(signal, root)
+        if is_known or meant.found:
+            self.ledger.applied += 1
+        elif meant.roots:
+            self.ledger.foreign += 1
+        else:
+            self.ledger.unmatched += 1
+        signal.text = None
+        return items
+
+    def _take_back_forgotten(self, signal: Signal, root: str) -> bool:
+        """End an act that is too old to be remembered; return whether it is in the tree of the conversation."""
+        if signal.kind == "like":
+            return False
+        return self._conversations.take_back(signal.kind, number_of(node_of(signal)), root=root, at_ms=signal.at)
+
+    def _take_back(self, signal: Signal, found: Found) -> TakenBack:
+        root, at_ms = found.root, signal.at
+        self._conversations.take_back(found.kind, found.node, root=root, at_ms=at_ms)
+        self._acts.forget(found, now_ms=at_ms)
+        return TakenBack(at_ms, signal.id, signal.actor, BEHIND + root, act_number(found.number, root))
+
+    def _edit(self, signal: Signal, found: Sequence[Found], root: str | None) -> tuple[list[AttributedItem], bool]:
+        """Apply an edit to what it means, and to a post of the conversation `root` that is not remembered.
+
+        Returns what is told of it, and whether there was such a conversation. An edit tells of a root that nobody has
+        seen, so one can begin with it; but only in one partition.
+        """
+        own = self.registry.at(signal.at).match(signal)
+        if signal.tags:
+            signal.tags = normalize_tags(signal.tags)[0]
+        items: list[AttributedItem] = []
+        for one in found:
+            if one.node is None:
+                continue
+            links = self._links_of_edit(signal, one.root, one.node, own)
+            fresh = self._acts.retag(one, signal.tags, now_ms=signal.at) if signal.tags else []
+            if links and fresh and one.kind in _ORIGINALS and signal.actor != ACTOR_UNKNOWN:
+                items.append(_edited(signal, one, links, tuple(fresh)))
+        if root is None or not (root in self._conversations or (own and is_addressed(signal))):
+            return items, False
+        self._links_of_edit(signal, root, number_of(node_of(signal)), own)
+        return items, True
+
+    def _links_of_edit(self, signal: Signal, root: str, node: int, own: tuple[str, ...]) -> Links | None:
+        return self._conversations.edit(
+            signal, root=root, node=node, own=own, matcher=self.registry.at(signal.at), registry=self.registry
         )
 
     def _place(self, arrival: Arrival) -> Place:
@@ -204,21 +294,27 @@ class AttributeStep:
         yield from self._conversations.changed_rows()
         for name, ids in self._recent.changed_rows():
             yield f"r|{name}", None if ids is None else msgspec.msgpack.encode(ids)
+        for name, acts in self._acts.changed_rows():
+            yield f"a|{name}", None if acts is None else msgspec.msgpack.encode(acts)
 
     def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
         conversations: list[tuple[str, bytes]] = []
         recent: list[tuple[str, RecentIdsRow]] = []
+        acts: list[tuple[str, ActsRow]] = []
         for key, value in rows:
             prefix, _, rest = key.partition("|")
             if prefix in ("c", "n", "s", "p"):
                 conversations.append((key, value))
             elif prefix == "r":
                 recent.append((rest, msgspec.msgpack.decode(value, type=RecentIdsRow)))
+            elif prefix == "a":
+                acts.append((rest, msgspec.msgpack.decode(value, type=ActsRow)))
             else:
-                raise ValueError(f"expected a row of the step {NAME} (c|, n|, s|, p|, r|), got the key {key!r}")
+                raise ValueError(f"expected a row of the step {NAME} (c|, n|, s|, p|, r|, a|), got the key {key!r}")
         self._conversations.restore(conversations, frontier_ms=frontier[0])
         self._recent.restore(recent)
+        self._acts.restore(acts)
         self.clock.restore(msgspec.msgpack.decode(context, type=SourceClockRow))
         self._next_offset, self._frontier = offset, frontier
 
@@ -229,7 +325,7 @@ def _elsewhere(signal: Signal, root: str, matcher: Matcher) -> AttributedSignal 
     Only what people say themselves counts: a share repeats the tags of somebody else. What a brand answers is told
     without tags, too, for it may join its community there.
     """
-    if signal.op != "create" or signal.kind not in _ORIGINALS:
+    if signal.kind not in _ORIGINALS:
         return None
     tags = normalize_tags(signal.tags)[0] if signal.tags else ()
     if not tags and (signal.kind == "post" or not matcher.brand_topics(signal.network, signal.actor)):
@@ -238,6 +334,14 @@ def _elsewhere(signal: Signal, root: str, matcher: Matcher) -> AttributedSignal 
     return AttributedSignal(signal.at, signal.id, signal.actor, kind, signal.network, root, (), tags)
 
 
+def _edited(signal: Signal, found: Found, links: Links, fresh: tuple[str, ...]) -> AttributedEdit:
+    kind, actor = _KIND_INDEX[found.kind], signal.actor
+    return AttributedEdit(signal.at, signal.id, actor, kind, signal.network, found.root, links, fresh)
+
+
 def _tie_of(signal: Signal) -> Tie:
-    """Of one stamp, conversations decide (so they do in the steps behind), then contents: never what came first."""
-    return conversation_of(signal), msgspec.msgpack.encode(signal)
+    """Of one stamp, conversations decide (so they do in the steps behind), then contents: never what came first.
+
+    Changes come behind all that was created, for they may mean it.
+    """
+    return (BEHIND if signal.op != "create" else "") + conversation_of(signal), msgspec.msgpack.encode(signal)

@@ -1,34 +1,40 @@
 """Second step: put what was attributed in order per actor: who belongs to a community, and what it says elsewhere."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
+from schemas.act_rows import ActsRow
 from schemas.attributed import (
     ADOPTED,
     BRAND,
     WILD,
+    AttributedEdit,
     AttributedItem,
     AttributedPacket,
     AttributedSignal,
     Position,
+    TakenBack,
     TopicLink,
     shard_of,
 )
 from schemas.cascade import CascadeContribution, CascadeReading
-from schemas.contribution import Contribution, ContributionItem
+from schemas.contribution import Contribution, ContributionItem, Edit, Retraction
 from schemas.drift_rows import TagActorsRow
 from schemas.measure_rows import ActorCapRow
 from schemas.member_rows import MemberRow
 from schemas.rules import MemberRules, Rules
 from schemas.virality_rows import AuthorRow
+from streams.attribution.acts import CHANGES_MS, Act, RecentActs, act_number
 from streams.attribution.matcher import Registry
 from streams.eventtime.inlet import PacketInlet
 from streams.lifecycle.rules import scaled
 from streams.measures.background import WINDOW_PANES, Background
 from streams.measures.engagement import ActorCap, Weights, weights_of
 from streams.measures.membership import Members
+from streams.measures.node_index import number_of
 from streams.steps.authors import Authors
 from streams.steps.rolling import hour_ms_of
 
@@ -58,6 +64,21 @@ class _Terms(NamedTuple):
     day_ms: int
 
 
+class Counted(NamedTuple):
+    """What a signal added: its topics, and for each the lineage and the units of engagement."""
+
+    topics: tuple[tuple[str, int, int], ...]
+
+
+def _one_scope(counted: Counted) -> str:
+    """All acts of a partition of actors have numbers of one scope: the conversation is in them."""
+    return ""
+
+
+# What signals add differs in few ways, so all that are remembered share them.
+_counted = lru_cache(maxsize=4_096)(Counted)
+
+
 class FollowStep:
     """The actors of one partition, fed with packets in the order of their offsets.
 
@@ -65,15 +86,19 @@ class FollowStep:
     and how much one actor may count within an hour. What members say elsewhere goes to the topics of their communities,
     together with what the rest of their shard talks about. And the readings of the cascades that an actor began are
     compared with one another.
+
+    What was counted within `changes_ms` can be taken back: exactly what it had added, at its own time. Who was there
+    stays so: memberships, and all that counts actors, never decrease.
     """
 
-    def __init__(self, registry: Registry, *, origins: int) -> None:
+    def __init__(self, registry: Registry, *, origins: int, changes_ms: int = CHANGES_MS) -> None:
         self.registry = registry
         self.applied = 0
         self._inlet: PacketInlet[AttributedItem] = PacketInlet(origins=origins)
         self._cap = ActorCap()
         self._authors = Authors()
         self._members = Members()
+        self._acts = RecentActs[Counted](span_ms=changes_ms, scope_of=_one_scope, value_type=Counted)
         window_ms = scaled(registry.rules("", 0)).emergent.window_ms
         self._background = Background(pane_ms=max(1, window_ms // WINDOW_PANES))
         self._terms: dict[str, _Terms] = {}
@@ -100,6 +125,10 @@ class FollowStep:
         for item in released:
             if isinstance(item, CascadeReading):
                 items += self._pass_on(item)
+            elif isinstance(item, TakenBack):
+                items += self._take_back(item)
+            elif isinstance(item, AttributedEdit):
+                items += self._edit(item)
             else:
                 self.applied += 1
                 items += self._contribute(item) if item.links else self._tell_elsewhere(item)
@@ -112,6 +141,9 @@ class FollowStep:
     def _contribute(self, signal: AttributedSignal) -> list[Contribution]:
         """Return what a signal adds to each of its topics, and let its actor belong to them."""
         contributions = [self._contribution(signal, link) for link in signal.links]
+        number = act_number(number_of(signal.id), signal.root)
+        counted = _counted(tuple([(one.topic, one.lineage, one.units) for one in contributions]))
+        self._acts.note(number, Act(signal.at, signal.kind, 0, 0, counted), now_ms=signal.at)
         if signal.tags and not any(contribution.member for contribution in contributions):
             self._background.add(shard_of(signal.actor), signal.actor, signal.tags, at_ms=signal.at)
         return contributions
@@ -142,6 +174,37 @@ class FollowStep:
             tags,
             core=core,
         )
+
+    def _take_back(self, item: TakenBack) -> list[Retraction]:
+        """Return what an act had added to each of its topics, to be taken back; nothing where it had added nothing."""
+        told = []
+        for act in self._acts.find(item.number, now_ms=item.at):
+            self._acts.forget(item.number, act, now_ms=item.at)
+            for topic, lineage, units in act.value.topics:
+                weights = self._terms_of(topic, item.at).weights
+                self._cap.give_back(actor=item.actor, topic=topic, units=units, at_ms=act.at_ms, weights=weights)
+                told.append(
+                    Retraction(item.at, item.id, topic, item.actor, act.code, lineage, units, act.at_ms, item.root)
+                )
+        return told
+
+    def _edit(self, edit: AttributedEdit) -> list[Edit]:
+        """Return the tags that an edit brought, for each topic where tags count; it is no act, and no engagement."""
+        told, is_member = [], False
+        actor, at_ms = edit.actor, edit.at
+        for link in edit.links:
+            topic, lineage = link.topic, link.lineage
+            member = lineage != BRAND and self._members.is_member(actor, topic, at_ms)
+            is_member |= member
+            if member or lineage < ADOPTED:
+                told.append(
+                    Edit(
+                        at_ms, edit.id, topic, actor, edit.kind, lineage, 0, edit.root, edit.network, member, edit.tags
+                    )
+                )
+        if not is_member:
+            self._background.add(shard_of(actor), actor, edit.tags, at_ms=at_ms)
+        return told
 
     def _tell_elsewhere(self, signal: AttributedSignal) -> list[Contribution]:
         """Return what a member says elsewhere for each of its communities; that of others is the background.
@@ -219,7 +282,7 @@ class FollowStep:
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the rows that changed since the last call, None for those that ended: `u|actor` for caps, `m|actor` for
-        memberships, `v|…|actor` for what its cascades have brought, `g|…` for the background.
+        memberships, `v|…|actor` for what its cascades have brought, `g|…` for the background, `a|…` for acts.
         """
         for actor, row in self._cap.changed_rows():
             yield f"u|{actor}", None if row is None else _encode(row)
@@ -229,6 +292,8 @@ class FollowStep:
             yield f"m|{actor}", None if member is None else _encode(member)
         for name, pane in self._background.changed_rows():
             yield f"g|{name}", None if pane is None else _encode(pane)
+        for name, acts in self._acts.changed_rows():
+            yield f"a|{name}", None if acts is None else _encode(acts)
 
     def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
@@ -236,6 +301,7 @@ class FollowStep:
         authors: list[AuthorRow] = []
         members: list[tuple[str, MemberRow]] = []
         panes: list[tuple[str, TagActorsRow]] = []
+        acts: list[tuple[str, ActsRow]] = []
         for key, value in rows:
             prefix, _, rest = key.partition("|")
             if prefix == "u":
@@ -246,10 +312,13 @@ class FollowStep:
                 members.append((rest, _decode(value, type=MemberRow)))
             elif prefix == "g":
                 panes.append((rest, _decode(value, type=TagActorsRow)))
+            elif prefix == "a":
+                acts.append((rest, _decode(value, type=ActsRow)))
             else:
-                raise ValueError(f"expected a row of the step {NAME} (u|, v|, m|, g|), got the key {key!r}")
+                raise ValueError(f"expected a row of the step {NAME} (u|, v|, m|, g|, a|), got the key {key!r}")
         self._cap.restore(spent)
         self._authors.restore(authors)
         self._members.restore(members)
         self._background.restore(panes, at_ms=frontier[0])
+        self._acts.restore(acts)
         self._inlet.restore(offset=offset, frontier=frontier, context=context)

@@ -8,7 +8,9 @@ class Ledger(msgspec.Struct):
 
     `applied` changed or could have changed a topic, `duplicate` had been applied before under the same id, `late` came
     behind the watermark, `rejected` was refused, `heartbeat` told the progress of a source, `ignored` was in order and
-    told of no act. `replayed` was read again after a restart and is covered by the checkpoint.
+    told of no act. `replayed` was read again after a restart and is covered by the checkpoint. Of changes, `unmatched`
+    mean nothing that is remembered here (each partition looks up those that name no conversation) and `foreign` what
+    somebody else did.
     """
 
     read: int = 0
@@ -21,11 +23,13 @@ class Ledger(msgspec.Struct):
     replayed: int = 0
     flagged: int = 0
     on_topic: int = 0
+    unmatched: int = 0
+    foreign: int = 0
 
     def waiting(self) -> int:
         """Return how many signals are held back until the watermark passes them."""
         settled = self.applied + self.duplicate + self.late + self.rejected + self.heartbeat
-        return self.read - settled - self.ignored - self.replayed
+        return self.read - settled - self.ignored - self.replayed - self.unmatched - self.foreign
 
     def add(self, other: "Ledger") -> None:
         """Add the counts of another ledger."""

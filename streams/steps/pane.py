@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from schemas.attributed import ADOPTED, LINEAGES, SEEDED, WILD
-from schemas.contribution import Contribution
+from schemas.contribution import Contribution, Retraction
 from schemas.rows import OpenPaneRow
 from schemas.signal import KINDS
 
@@ -63,6 +63,21 @@ class OpenPane:
         self._actors[actor] = known + _SIGNAL | _MARKS[lineage]
         self.has_changed = True
 
+    def take_back(self, retraction: Retraction) -> None:
+        """Take back what came into this pane. Who was there stays so, also whoever did nothing else."""
+        for place, taken in enumerate(vector_of(retraction)):
+            self.vector[place] -= taken
+            assert self.vector[place] >= 0, f"pane: expected no more to be taken back than came, got {retraction}"
+        known = self._actors.get(retraction.actor, 0)
+        if known >= _SIGNAL:
+            self._actors[retraction.actor] = known - _SIGNAL
+        self.has_changed = True
+
+    @property
+    def has_actors(self) -> bool:
+        """Whether anybody was there."""
+        return bool(self._actors)
+
     @property
     def is_crowded(self) -> bool:
         """Whether the actors are about to take more than a row holds."""
@@ -116,6 +131,15 @@ class OpenPane:
         self.vector = list(row.vector)
         self._actors = dict(row.actors)
         self._bytes = sum(map(_bytes_of, self._actors))
+
+
+def vector_of(counted: Contribution | Retraction) -> list[int]:
+    """Return what a contribution adds to the sums of its pane."""
+    vector = [0] * WIDTH
+    vector[counted.kind] = vector[LINEAGE_AT + counted.lineage] = 1
+    vector[UNITS_AT + counted.lineage] = counted.units
+    vector[COUNTED_AT] = int(counted.units > 0 and counted.lineage in _OF_PEOPLE)
+    return vector
 
 
 def _bytes_of(actor: str) -> int:

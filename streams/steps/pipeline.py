@@ -37,7 +37,7 @@ class Pipeline:
         settings: AttributeSettings = AttributeSettings(),
     ) -> None:
         self.attribute = AttributeStep(registry, channel=channel, settings=settings)
-        self.follow = FollowStep(registry, origins=1)
+        self.follow = FollowStep(registry, origins=1, changes_ms=settings.changes_ms)
         self.watch = WatchStep(registry, origins=1)
 
     @property

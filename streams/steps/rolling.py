@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from schemas.attributed import LINEAGES
-from schemas.contribution import Contribution
+from schemas.contribution import Contribution, Retraction
 from schemas.measure_rows import AudienceRow, BaselineRow, ConcentrationRow, CountsRow
 from schemas.rows import OpenPaneRow, TopicRow
 from schemas.rules import HOUR_MS, BaselineRules, Rules
@@ -21,7 +21,7 @@ from streams.measures.endogenous import endogenous_share, outgrowth_ratio
 from streams.measures.growth import Growth, doubling_time
 from streams.measures.reaction_time import FLAT_MS
 from streams.measures.reproduction import STEP_UNITS, Reproduction
-from streams.steps.pane import COUNTED_AT, LINEAGE_AT, UNITS_AT, WIDTH, OpenPane
+from streams.steps.pane import COUNTED_AT, LINEAGE_AT, UNITS_AT, WIDTH, OpenPane, vector_of
 
 WINDOW_MINUTES = {"5m": 5, "1h": 60, "24h": 24 * 60, "7d": 7 * 24 * 60}
 GROWTH_HOURS = (24, 6, 1)
@@ -120,15 +120,33 @@ class Rolling:
         self._members.add(pane, self._pane.members())
         self._core_members.add(pane, self._pane.core_members())
 
+    def take_back(self, retraction: Retraction) -> None:
+        """Take back what was counted, in all windows that cover it; what is in none has no effect any more.
+
+        Who was there stays so, and what was learned of days gone by.
+        """
+        pane = retraction.of_ms // self.pane_ms
+        if pane >= self.end:
+            self._pane.take_back(retraction)
+            return
+        self._counts.take_back(pane, vector_of(retraction))
+        self._concentration.take_back(pane, retraction.actor)
+        kind = retraction.kind
+        self._reproduction.take_back(
+            pane * self.pane_ms // self._step_ms, offspring=int(kind in OFFSPRING), roots=int(kind == POST)
+        )
+
     def close(self, pane: int) -> None:
         """Give the open pane to the measures, and move all windows behind it."""
-        if any(self._pane.vector):
+        if self._pane.has_actors:
             self._show_actors(pane)
+        if any(self._pane.vector):
             self._concentration.add(pane, self._pane.counts())
             self._counts.add(pane, self._pane.vector)
             kinds = self._pane.vector
             step = pane * self.pane_ms // self._step_ms
             self._reproduction.add(step, offspring=sum(kinds[kind] for kind in OFFSPRING), roots=kinds[POST])
+        if self._pane.has_actors:
             self._pane.clear()
         end = pane + 1
         self._counts.roll(end)

@@ -9,7 +9,7 @@ from schemas.alert import Alert
 from schemas.attributed import BRAND, WILD
 from schemas.burst_rows import BurstRow
 from schemas.cascade import CascadeContribution, CascadeVitals
-from schemas.contribution import Contribution
+from schemas.contribution import Contribution, Edit, Retraction
 from schemas.lifecycle_rows import LifecycleRow
 from schemas.rows import TopicRow
 from schemas.rules import HOUR_MS, Rules
@@ -106,6 +106,15 @@ class Topic:
         """See whether the brand goes where its community has gone."""
         if self._joins.come(contribution, emergent=self._drift.emergent_tags, state=self._lifecycle.state):
             self._leavers.join(contribution.at)
+
+    def take_back(self, retraction: Retraction) -> None:
+        """Take back what was counted; nothing is left of it while the topic sleeps."""
+        if self.next_tick_ms is not None:
+            self._rolling.take_back(retraction)
+
+    def edit(self, edit: Edit, seeds: Collection[str]) -> None:
+        """Count the tags that an edit brought: they are said now, but it is no act."""
+        self._drift.add(edit, seeds)
 
     def take(self, told: CascadeContribution, rules: Rules) -> CascadeVitals | None:
         """Take note of how a cascade stands, and return what there is to tell of it."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from schemas.alert import Alert
 from schemas.attributed import Position
 from schemas.cascade import CascadeContribution, CascadeVitals
-from schemas.contribution import Contribution, ContributionItem, ContributionPacket
+from schemas.contribution import Contribution, ContributionItem, ContributionPacket, Edit, Retraction
 from schemas.rules import DAY_MS
 from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
@@ -114,6 +114,9 @@ class WatchStep:
             while topic is not None and tick_ms is not None and item.at >= tick_ms:
                 tick_ms = self._tick(topic, tick_ms, seen)
             if topic is None or topic.is_forgotten(item.at):
+                if isinstance(item, Edit | Retraction):
+                    # Nothing is left of what it is about.
+                    continue
                 if isinstance(item, Contribution) and is_aside(item):
                     self.applied += 1
                     continue
@@ -123,6 +126,10 @@ class WatchStep:
                 vitals = topic.take(item, self.registry.rules(topic.key, item.at))
                 if vitals is not None:
                     seen.cascades.append(vitals)
+            elif isinstance(item, Retraction):
+                topic.take_back(item)
+            elif isinstance(item, Edit):
+                topic.edit(item, self._seeds(topic.key, item.at))
             else:
                 self.applied += 1
                 topic.add(item, self._seeds(topic.key, item.at) if item.tags else ())

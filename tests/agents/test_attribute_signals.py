@@ -131,6 +131,6 @@ def test_event_times_from_the_future_are_counted() -> None:
 
 def test_the_settings_of_the_step_are_those_of_the_installation() -> None:
     """They decide what is late, when a source is set aside, and how long ids are remembered."""
-    made = step_settings(Settings(lateness_ms=1, source_idle_ms=2, duplicate_ms=3))
+    made = step_settings(Settings(lateness_ms=1, source_idle_ms=2, duplicate_ms=3, changes_ms=4))
 
-    assert (made.clock.lateness_ms, made.clock.idle_ms, made.duplicate_ms) == (1, 2, 3)
+    assert (made.clock.lateness_ms, made.clock.idle_ms, made.duplicate_ms, made.changes_ms) == (1, 2, 3, 4)

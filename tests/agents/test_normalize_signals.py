@@ -43,6 +43,17 @@ def test_a_signal_goes_out_under_the_key_of_its_conversation() -> None:
     assert msgspec.json.decode(record.value or b"", type=Signal) == signal()
 
 
+def test_the_end_of_an_act_that_is_known_by_its_id_alone_goes_to_every_partition() -> None:
+    """Nobody can tell which of them has its conversation; each looks it up."""
+    undo = Signal("t:7", "t", "like", AT_MS, "ana", op="undo")
+    records = normalizer().take(0, batch(to_json(undo)))
+
+    assert [(record.partition, record.key, record.timestamp_ms) for record in records] == [
+        (partition, b"t:7", AT_MS) for partition in range(3)
+    ]
+    assert {record.value for record in records} == {to_json(undo)}
+
+
 def test_a_heartbeat_goes_to_every_partition() -> None:
     """Any of them may wait for it."""
     records = normalizer().take(0, batch(to_json(Heartbeat("t", AT_MS, end=True))))

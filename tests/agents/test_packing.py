@@ -16,14 +16,24 @@ from agents.packing import (
     PacketError,
     PacketVersionError,
     actor_partition,
+    item_partition,
     packed,
     topic_partition,
     unpack_attributed,
     unpack_contributions,
     unpacked,
 )
-from schemas.attributed import BEGINNING, PACKET_VERSION, AttributedPacket, AttributedSignal, Position, TopicLink
+from schemas.attributed import (
+    BEGINNING,
+    PACKET_VERSION,
+    AttributedPacket,
+    AttributedSignal,
+    Position,
+    TakenBack,
+    TopicLink,
+)
 from schemas.contribution import Contribution
+from schemas.signal import ACTOR_UNKNOWN
 from streams.networks.payload import ID_BYTES_MAX, TAGS_MAX
 
 PARTITIONS = 3
@@ -220,7 +230,7 @@ def test_a_packet_of_another_release_is_not_passed_over(unpack: Callable[..., ob
     with pytest.raises(PacketVersionError) as caught:
         unpack(value, origins=3)
 
-    assert str(caught.value) == "expected a packet of version 2, got version 1; run the release that wrote it"
+    assert str(caught.value) == "expected a packet of version 3, got version 1; run the release that wrote it"
 
 
 def test_what_is_no_packet_is_refused_and_the_rest_is_read() -> None:
@@ -236,3 +246,20 @@ def test_what_is_no_packet_is_refused_and_the_rest_is_read() -> None:
     ]
     assert came.rejections[0].place.channel == "c"
     assert came.rejections[0].place.partition == 1
+
+
+def test_the_end_of_an_act_goes_to_its_actor_and_where_that_is_unknown_to_all() -> None:
+    """Every partition looks up whether the act was one of its actors'."""
+    known, unknown = TakenBack(1, "x", "ana", "r", 7), TakenBack(2, "y", ACTOR_UNKNOWN, "r", 8)
+    outgoing = packed(
+        [known, unknown],
+        channel="social.attributed",
+        partition_of=lambda item: item_partition(item, partitions=PARTITIONS),
+        partitions=PARTITIONS,
+        origin=2,
+        after=BEGINNING,
+        upto=(9, ""),
+    )
+    mine = actor_partition("ana", partitions=PARTITIONS)
+    for partition, (packet,) in packets_by_partition(outgoing).items():
+        assert packet.items == ((known, unknown) if partition == mine else (unknown,))

@@ -102,6 +102,17 @@ def test_every_line_lies_unchanged_and_in_order_in_the_partition_of_its_key(sett
     assert (summary.first_ms, summary.last_ms, summary.done) == (BEGIN_MS, BEGIN_MS + 299, 1.0)
 
 
+def test_a_change_that_names_no_conversation_goes_to_every_partition(settings: Settings, tmp_path: Path) -> None:
+    """As it does where the normaliser hears of it; it is one signal of the log."""
+    like = signal_line(1, at_ms=BEGIN_MS)
+    undo = json.dumps(json.loads(like) | {"op": "undo", "at": BEGIN_MS + 1}).encode()
+    summary = asyncio.run(replay(settings, written(tmp_path / "log", [like, undo])))
+
+    records = [record for record in read_channel(settings) if record.value == undo]
+    assert [(record.partition, record.key) for record in records] == [(n, b"t:1") for n in range(PARTITIONS)]
+    assert summary.signals == 2
+
+
 def test_the_log_ends_at_one_time_in_every_partition(settings: Settings, tmp_path: Path) -> None:
     """Partitions without a signal must come to the end as well, or everything waits for them for ever."""
     lines = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal, conversation_of, node_of
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal, conversation_of, is_addressed, node_of
 
 # The example of the wire contract (WIRE.md §0), as it stands there.
 PUBLISHED = """
@@ -109,6 +109,25 @@ def test_a_conversation_is_named_by_the_highest_post_that_is_known(fields: dict[
     signal = msgspec.convert(REQUIRED | {"kind": "reply"} | fields, Signal)
 
     assert conversation_of(signal) == conversation
+
+
+@pytest.mark.parametrize(
+    ("fields", "addressed"),
+    [
+        ({"kind": "reply", "op": "delete", "post": "x"}, False),
+        ({"kind": "post", "op": "delete", "post": "x"}, False),
+        ({"kind": "reply", "op": "update", "post": "x"}, False),
+        ({"kind": "post", "op": "update", "post": "x"}, True),
+        ({"kind": "reply", "op": "delete", "post": "x", "parent": "p"}, True),
+        ({"kind": "post", "op": "delete", "post": "x", "root": "x"}, True),
+        ({"kind": "like", "op": "undo", "post": "x"}, True),
+        ({"kind": "share", "op": "undo"}, False),
+        ({"kind": "follow"}, True),
+    ],
+)
+def test_a_change_is_addressed_where_it_names_the_conversation(fields: dict[str, str], addressed: bool) -> None:
+    """Of what somebody wrote, the post alone does not say below which root it hangs."""
+    assert is_addressed(msgspec.convert(REQUIRED | fields, Signal)) is addressed
 
 
 def test_a_share_is_answered_by_its_own_id_and_a_post_by_its_post() -> None:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from schemas.rules import Rules
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import Kind, Op, Signal
+from schemas.signal import Kind, Signal
 from streams.attribution.conversation import PACED_SIZE, Conversation, begun
 from streams.attribution.matcher import Registry
 from streams.attribution.virality import timing_of
 from streams.measures.cascade_shape import Shape
 from streams.measures.infectiousness import Infectiousness
+from streams.measures.node_index import number_of
 from streams.measures.pace import CascadePace
 
 START_MS = 1_341_360_000_000
@@ -81,25 +82,24 @@ def test_what_was_seen_already_grows_nothing() -> None:
     assert (conversation.shape.read().size, row.shares, row.interactions, row.grown_ms) == (2, 1, 1, START_MS + 1)
 
 
-@pytest.mark.parametrize("op", ["undo", "delete"])
-def test_a_share_that_is_taken_back_leaves_the_size_and_not_the_tree(op: Op) -> None:
+def test_a_share_that_is_taken_back_leaves_the_size_and_not_the_tree() -> None:
     """Others came by it, so its place and its depth stay."""
     conversation = took([act("post", "r"), act("share", "a", "r", at=1), act("share", "b", "a", at=2)])
-    conversation.apply(act("share", "a", "r", at=3, op=op), "r", (), MATCHER)
+    assert conversation.take_back("share", number_of("a"), at_ms=START_MS + 3) is True
     shape = conversation.shape.read()
-    assert (shape.size, shape.nodes, shape.depth) == (2, 3, 2)
-    conversation.apply(act("share", "a", "r", at=4, op=op), "r", (), MATCHER)
+    assert (shape.size, shape.nodes, shape.depth, conversation.row.interactions) == (2, 3, 2, 1)
+    conversation.take_back("share", number_of("a"), at_ms=START_MS + 4)
+    assert conversation.row.interactions == 1
     assert conversation.shape.read() == shape
     assert conversation.row.grown_ms == START_MS + 3
 
 
-@pytest.mark.parametrize("op", ["undo", "delete"])
 @pytest.mark.parametrize("kind", ["post", "reply", "quote"])
-def test_a_post_that_is_taken_back_leaves_a_tombstone(kind: Kind, op: Op) -> None:
+def test_a_post_that_is_taken_back_leaves_a_tombstone(kind: Kind) -> None:
     """It goes on to count, and to carry what is below it."""
     conversation = took([act("post", "r"), act(kind, "a", "r", at=1), act("reply", "b", "a", at=2)])
     before = conversation.shape.read()
-    conversation.apply(act(kind, "a", "r", at=3, op=op), "r", (), MATCHER)
+    assert conversation.take_back(kind, number_of("a"), at_ms=START_MS + 3) is True
     assert conversation.shape.read() == before
     assert conversation.row.grown_ms == START_MS + 2, "there is nothing new to tell of it"
 
@@ -107,22 +107,40 @@ def test_a_post_that_is_taken_back_leaves_a_tombstone(kind: Kind, op: Op) -> Non
 @pytest.mark.parametrize(
     "signal",
     [
-        act("reply", "a", "r", at=3, op="update"),
-        act("reply", "unknown", "r", at=3, op="delete"),
-        act("share", "unknown", "r", at=3, op="undo"),
-        act("like", "l", "a", at=3, op="undo"),
         act("like", "m", "a", at=3),
         act("follow", "f", at=3, root="r"),
     ],
     ids=lambda signal: f"{signal.op}-{signal.kind}-{signal.id}",
 )
-def test_edits_likes_and_what_takes_back_the_unknown_leave_the_cascade_as_it_is(signal: Signal) -> None:
+def test_likes_and_follows_leave_the_cascade_as_it_is(signal: Signal) -> None:
     """Only what changes the tree or its size has a cascade read again."""
     conversation = took([act("post", "r"), act("reply", "a", "r", at=1), act("like", "l", "a", at=2)])
     before = conversation.shape.read()
     conversation.apply(signal, "r", (), MATCHER)
     assert conversation.shape.read() == before
     assert conversation.row.grown_ms == START_MS + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "known"), [("reply", "x", 0), ("share", "x", 0), ("follow", "f", 0), ("like", "l", 1)]
+)
+def test_what_takes_back_the_unknown_or_a_like_leaves_the_cascade_as_it_is(kind: Kind, name: str, known: int) -> None:
+    """A like leaves no node; an act that nobody has seen cannot be taken out of anything."""
+    conversation = took([act("post", "r"), act("reply", "a", "r", at=1), act("like", "l", "a", at=2)])
+    before = conversation.shape.read()
+    assert conversation.take_back(kind, number_of(name), at_ms=START_MS + 3) == known
+    assert conversation.shape.read() == before
+    assert (conversation.row.grown_ms, conversation.row.interactions) == (START_MS + 1, 2 - known)
+
+
+def test_an_edit_leaves_the_cascade_as_it_is() -> None:
+    """It is no act: nothing grows, and nobody answered."""
+    conversation = took([act("post", "r"), act("reply", "a", "r", at=1)])
+    row, before = conversation.row, conversation.shape.read()
+    edit = act("reply", "a", "r", at=3, op="update", tags=("cats",))
+    conversation.edit(edit, number_of("a"), is_root=False, own=(), matcher=MATCHER)
+    assert conversation.shape.read() == before
+    assert (row.grown_ms, row.interactions) == (START_MS + 1, 1)
 
 
 def shape_of(*signals: Signal) -> Shape:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from schemas.attributed import LINEAGES
 from schemas.cascade import CascadeReading
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import Kind, Op, Signal
+from schemas.signal import Kind, Op, Signal, node_of
 from streams.attribution import conversations as module
 from streams.attribution.conversation import TOPICS_MAX, Links
 from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
 from streams.measures import cascade_shape
 from streams.measures.cascade_shape import Shape
+from streams.measures.node_index import number_of
 
 START_MS = 1_341_388_800_000
 SPAN_MS = 1_000
@@ -49,7 +50,13 @@ class Run:
     def tell(self, signal: Signal, *own: str, root: str = "r") -> Links | None:
         """Apply a signal that carries the topics `own` itself, after the ticks before it."""
         self.readings += self.conversations.tick(signal.at)
-        return self.conversations.apply(signal, root=root, own=own, matcher=REGISTRY.at(START_MS), registry=REGISTRY)
+        matcher, node = REGISTRY.at(START_MS), number_of(node_of(signal))
+        if signal.op == "create":
+            return self.conversations.apply(signal, root=root, own=own, matcher=matcher, registry=REGISTRY)
+        if signal.op == "update":
+            return self.conversations.edit(signal, root=root, node=node, own=own, matcher=matcher, registry=REGISTRY)
+        self.conversations.take_back(signal.kind, node, root=root, at_ms=signal.at)
+        return None
 
     def read(self, signal: Signal, *own: str, root: str = "r") -> list[tuple[str, str, int]]:
         """Apply a signal and return (topic, lineage, distance) for each topic that it is on."""
@@ -212,13 +219,6 @@ def test_a_like_a_follow_and_a_deletion_add_nothing_to_the_cascade(run: Run) -> 
     operations: tuple[Op, ...] = ("update", "delete", "undo")
     for op in operations:
         assert run.cascade(act("reply", "b", "a", op=op)) == (2, 1)
-
-
-def test_the_same_post_told_by_two_signals_is_one_node(run: Run) -> None:
-    """A post that another signal tells again does not make the cascade larger."""
-    run.tell(act("post", "r"), HIGGS)
-    assert run.cascade(act("reply", "a", "r")) == (2, 1)
-    assert run.cascade(act("reply", "a2", "r", post="a")) == (2, 1)
 
 
 def test_two_brands_in_one_conversation_each_have_their_own_lineage(run: Run) -> None:

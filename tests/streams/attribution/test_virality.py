@@ -12,10 +12,11 @@ from schemas.cascade import EDGES, ENDED, READING_ID, ROOT_MISSING, CascadeReadi
 from schemas.conversation_rows import CascadeTiming
 from schemas.rules import Rules
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import Kind, Signal
+from schemas.signal import Kind, Signal, node_of
 from streams.attribution.conversation import Conversation, begun
 from streams.attribution.matcher import Registry
 from streams.attribution.virality import look_at, next_due_ms, stamp_of, tick_after, timing_of
+from streams.measures.node_index import number_of
 
 START_MS = 1_341_360_000_000
 SECOND_MS = 1_000
@@ -74,9 +75,14 @@ def watched(
 def _apply(conversation: Conversation, signal: Signal) -> bool:
     """Apply a signal and say whether the cascade has grown, as those who keep many conversations find out."""
     row = conversation.row
-    row.last_at_ms = max(row.last_at_ms, signal.at)
     before = row.grown_ms, len(conversation.shape), conversation.shape.read().size
-    conversation.apply(signal, "r", (HIGGS,), MATCHER)
+    is_known = True
+    if signal.op == "create":
+        conversation.apply(signal, "r", (HIGGS,), MATCHER)
+    else:
+        is_known = conversation.take_back(signal.kind, number_of(node_of(signal)), at_ms=signal.at)
+    if is_known:
+        row.last_at_ms = max(row.last_at_ms, signal.at)
     return before != (row.grown_ms, len(conversation.shape), conversation.shape.read().size)
 
 

@@ -93,6 +93,38 @@ def test_restored_counts_go_on_as_if_nothing_had_happened(
     assert stored_by_twin == stored
 
 
+@given(runs, st.data())
+def test_what_is_taken_back_leaves_every_window_that_covers_it(
+    run: list[tuple[int, int, list[int]]], data: st.DataObject
+) -> None:
+    """Totals equal a count over what is left, also behind a restart from rows that were told before."""
+    counts, brute = RollingCounts(2, LENGTHS), BruteForce()
+    stored: dict[int, bytes] = {}
+    for gap, ahead, vector in run:
+        counts.roll(counts.end + gap)
+        counts.add(counts.end + ahead, vector)
+        brute.add(counts.end + ahead, vector)
+        pane = data.draw(st.sampled_from(sorted(brute.panes)))
+        taken = [data.draw(st.integers(0, held)) for held in brute.panes[pane]]
+        if pane < counts.end:
+            counts.take_back(pane, taken)
+            brute.add(pane, [-number for number in taken])
+        keep(stored, counts)
+
+        expected = [brute.total(length, counts.end) for length in LENGTHS.values()]
+        assert readings(counts) == expected
+        assert readings(restored(stored, end=counts.end)) == expected
+
+
+def test_no_more_is_taken_back_than_was_added() -> None:
+    """Nothing that counts may be negative."""
+    counts = RollingCounts(2, LENGTHS)
+    counts.add(3, [1, 1])
+    counts.roll(4)
+    with pytest.raises(ValueError, match="expected no more to be taken from pane 3"):
+        counts.take_back(3, [2, 0])
+
+
 def test_window_covers_its_length_and_not_one_pane_more() -> None:
     """A window of five panes that ends at pane 8 covers 3, 4, 5, 6 and 7."""
     counts = RollingCounts(1, {"5m": 5})

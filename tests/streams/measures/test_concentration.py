@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.measure_rows import ConcentrationRow
 from streams.measures.concentration import ACTORS_PER_PANE_MAX, Concentration, Sums, pack_busiest
 
 LENGTHS = {"5m": 5, "1h": 60, "24h": 1_440, "7d": 10_080}
@@ -28,6 +29,36 @@ def test_share_equals_a_count_over_all_panes(run: list[tuple[int, dict[str, int]
             expected = max(inside.values()) / inside.total() if inside else 0.0
 
             assert concentration.read(name, inside.total()) == expected
+
+
+@given(st.lists(st.tuples(gaps, few), min_size=1, max_size=15), st.data())
+def test_what_is_taken_back_leaves_every_window_that_covers_it(
+    run: list[tuple[int, dict[str, int]]], data: st.DataObject
+) -> None:
+    """The share is that of what is left, also behind a restart; of whom a pane has not kept nothing is taken."""
+    concentration, panes, end = Concentration(LENGTHS), dict[int, dict[str, int]](), 0
+    rows: dict[int, ConcentrationRow] = {}
+    for gap, counts in run:
+        end += gap
+        concentration.add(end - 1, counts)
+        concentration.roll(end)
+        panes[end - 1] = dict(counts)
+        pane = data.draw(st.sampled_from(sorted(panes)))
+        actor = data.draw(st.sampled_from(["nobody", *sorted(panes[pane])]))
+        concentration.take_back(pane, actor)
+        if panes[pane].get(actor):
+            panes[pane][actor] -= 1
+        for chunk, row in concentration.changed_rows():
+            if row is None:
+                del rows[chunk]
+            else:
+                rows[chunk] = row
+        again = Concentration(LENGTHS)
+        again.restore(rows.values(), end)
+        for name, length in LENGTHS.items():
+            inside = sum((Counter(c) for place, c in panes.items() if end - length <= place < end), Counter[str]())
+            expected = max(inside.values()) / inside.total() if inside else 0.0
+            assert concentration.read(name, inside.total()) == again.read(name, inside.total()) == expected
 
 
 @given(st.lists(st.lists(st.integers(0, 150), min_size=1, max_size=400), min_size=1, max_size=5))

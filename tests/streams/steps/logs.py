@@ -9,7 +9,7 @@ import msgspec
 from schemas.attributed import AttributedItem, AttributedSignal
 from schemas.contribution import Contribution, ContributionItem
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import Heartbeat, Kind, Signal
+from schemas.signal import ACTOR_UNKNOWN, Heartbeat, Kind, Op, Signal
 from streams.attribution.matcher import Registry
 from streams.networks.refusal import Refusal, refuse
 from streams.steps.attribute import Arrival
@@ -60,11 +60,13 @@ def registry(*, scale: float = 1.0, **overrides: object) -> Registry:
     return Registry(records, overrides=EAGER_RULES | {"scale": scale} | overrides)
 
 
-def random_log(random: Random, *, signals: int = 60, span_ms: int = 100 * MINUTE_MS, peaked: int = 0) -> list[Entry]:
+def random_log(
+    random: Random, *, signals: int = 60, span_ms: int = 100 * MINUTE_MS, peaked: int = 0, changed: float = 0.0
+) -> list[Entry]:
     """Return a log in the order of event time: two sources, three topics and none, duplicates, refusals, both ends.
 
     All times are multiples of 60 ms, so that a log can be compressed by 60 exactly. Of the signals `peaked` lie in the
-    tenth of the span that begins at its middle.
+    tenth of the span that begins at its middle. Behind so many (`changed`) comes an edit, a delete or an undo.
     """
     names = random.sample(range(10 * signals), signals)
     spans = [(span_ms // 2, span_ms // 10)] * peaked + [(0, span_ms)] * (signals - peaked)
@@ -82,6 +84,8 @@ def random_log(random: Random, *, signals: int = 60, span_ms: int = 100 * MINUTE
             log.append(msgspec.structs.replace(again, at=at_ms))
             if again is signal:
                 log.append(signal)
+        if random.random() < changed:
+            log.append(_random_change(random, made, at_ms))
         if random.random() < 0.1:
             log.append(Heartbeat(random.choice(SOURCES), at_ms))
         if random.random() < 0.05:
@@ -91,12 +95,12 @@ def random_log(random: Random, *, signals: int = 60, span_ms: int = 100 * MINUTE
 
 def signals_of(items: Iterable[AttributedItem]) -> list[AttributedSignal]:
     """Return the signals among what the first step tells, without the readings of cascades."""
-    return [item for item in items if isinstance(item, AttributedSignal)]
+    return [item for item in items if type(item) is AttributedSignal]
 
 
 def contributions_of(items: Iterable[ContributionItem]) -> list[Contribution]:
     """Return the contributions of signals among what the second step tells."""
-    return [item for item in items if isinstance(item, Contribution)]
+    return [item for item in items if type(item) is Contribution]
 
 
 def ends(at_ms: int) -> list[Entry]:
@@ -113,8 +117,6 @@ def _random_signal(random: Random, name: str, at_ms: int, made: Sequence[Signal]
     signal = Signal(name, "n", kind, at_ms, actor, source=random.choice(SOURCES), tags=tags, post=f"p{name}")
     if random.random() < 0.1:
         signal.text = "such a big boom"
-    if random.random() < 0.04:
-        signal.op = "delete"
     if kind in ("reply", "share", "quote", "like"):
         about = random.choice(made)
         is_orphan = random.random() < 0.15
@@ -124,6 +126,31 @@ def _random_signal(random: Random, name: str, at_ms: int, made: Sequence[Signal]
             signal.post = signal.parent
         if random.random() < 0.3:
             signal.root_actor = "cern_official" if is_orphan else about.actor
+    return signal
+
+
+def _random_change(random: Random, made: Sequence[Signal], at_ms: int) -> Signal:
+    """Return an edit or the end of an earlier signal, as networks tell it: in full, by its post, or only by its id."""
+    of = random.choice(made)
+    ops: tuple[Op, ...] = ("update", "delete", "undo")
+    op = random.choice(ops)
+    tags = (
+        tuple(random.sample(("higgs", "lhc", "boom", "cats", "dogs"), random.choice((0, 1, 2))))
+        if op == "update"
+        else ()
+    )
+    signal = msgspec.structs.replace(of, op=op, at=at_ms, tags=tags, text=None, source=random.choice(SOURCES))
+    form = random.random()
+    if form < 0.3:
+        return signal
+    signal.parent = signal.root = None
+    if form < 0.5 and of.kind in ("post", "reply", "quote"):
+        signal.id = f"{of.id}, {op}"
+        return signal
+    signal.post = None
+    signal.kind = random.choice((of.kind, "like"))
+    if random.random() < 0.2:
+        signal.actor = random.choice((ACTOR_UNKNOWN, "actor1"))
     return signal
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.attributed import ADOPTED, BRAND, LINEAGES, SEEDED, WILD
-from schemas.contribution import Contribution
+from schemas.contribution import Contribution, Retraction
 from schemas.rows import ROW_BYTES_MAX, OpenPaneRow
 from schemas.rules import EngagementRules
 from schemas.signal import KINDS
@@ -40,6 +40,27 @@ acts = st.builds(
     lineage=st.integers(0, len(LINEAGES) - 1),
     units=st.integers(0, 1500),
 )
+
+
+@given(st.lists(acts, max_size=30), st.data())
+def test_what_is_taken_back_leaves_the_sums_and_the_counts_and_not_who_was_there(
+    given_acts: list[Contribution], data: st.DataObject
+) -> None:
+    """The sums are those of the rest; whoever did nothing else has a count of nothing, and is shown all the same."""
+    pane, rest = OpenPane(), OpenPane()
+    gone = data.draw(st.sets(st.integers(0, len(given_acts))))
+    for one in given_acts:
+        pane.add(one)
+    for number, one in enumerate(given_acts):
+        if number in gone:
+            pane.take_back(
+                Retraction(one.at, one.id, one.topic, one.actor, one.kind, one.lineage, one.units, one.at, one.root)
+            )
+        else:
+            rest.add(one)
+    assert pane.vector == rest.vector
+    assert {actor: count for actor, count in pane.counts().items() if count} == rest.counts()
+    assert set(pane.counts()) == {one.actor for one in given_acts}
 
 
 @given(st.lists(acts, max_size=30))

@@ -174,7 +174,7 @@ def lived(topic: Topic, act: ContributionItem) -> list[bytes]:
         told += [tick.vitals, *tick.alerts]
     if isinstance(act, CascadeContribution):
         told.append(topic.take(act, EAGER))
-    else:
+    elif isinstance(act, Contribution):
         topic.add(act)
     return in_bytes(told)
 

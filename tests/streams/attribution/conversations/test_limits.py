@@ -92,3 +92,13 @@ def test_what_a_conversation_tells_fits_on_the_wire() -> None:
     assert told is not None
     item = AttributedSignal(START_MS, "a", "somebody", 1, "n", "r", told)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(item), type=AttributedSignal) == item
+
+
+def test_the_same_post_told_by_two_signals_is_one_node() -> None:
+    """A post that another signal tells again does not make the cascade larger."""
+    conversations = Conversations(span_ms=1_000)
+    for signal in (reply("a", "r"), msgspec.structs.replace(reply("a2", "r"), post="a")):
+        told_by(conversations, signal, *SEVERAL[:1])
+    conversation = conversations.get("r")
+    assert conversation is not None
+    assert conversation.shape.read().size == 2
