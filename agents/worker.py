@@ -83,6 +83,7 @@ class Worker:
         self.app = app
         self.settings = settings
         self.state = "starting"
+        self.crash: Callable[[BaseException], None] = crash
         sources = [SIGNALS, ATTRIBUTED, CONTRIBUTIONS, *map(raw_channel, settings.raw_networks)]
         self.metrics = Metrics(
             version=VERSION, channels=[named(spec, namespace=settings.namespace) for spec in sources]
@@ -227,8 +228,12 @@ class Worker:
         logger.info("http://%s:%d/metrics /live /ready /startup", self.settings.metrics_host, self.health.port)
         await create_channels(self.settings)
         await self.registry.read()
-        self._producer = await start_producer(self.settings)
         self._begin(self.registry.follow())
+        self.begin(await start_producer(self.settings))
+
+    def begin(self, producer: AIOKafkaProducer) -> None:
+        """Begin what runs in the background as long as the worker does: checkpoints, the clock, the views."""
+        self._producer = producer
         for runner in self.runners:
             self._begin(self._checkpoint_for_ever(runner))
         if self.settings.clock == "wall":
@@ -239,8 +244,12 @@ class Worker:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(_crash_on_error)
+        task.add_done_callback(self._crash_on_error)
         self._tasks.append(task)
+
+    def _crash_on_error(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.crash(error)
 
     async def _checkpoint_for_ever(self, runner: Runner) -> None:
         while True:
@@ -309,7 +318,7 @@ class Worker:
         if self.publisher is not None:
             await self.publisher.drain()
         for task in self._tasks:
-            task.remove_done_callback(_crash_on_error)
+            task.remove_done_callback(self._crash_on_error)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -328,8 +337,3 @@ class Worker:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _crash_on_error(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        crash(error)
