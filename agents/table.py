@@ -62,6 +62,8 @@ class Recovery:
         self.overwritten: set[bytes] = set()
         # Row key -> the record that counts: the place where it lies, and the row.
         self._rows: dict[bytes, tuple[bytes, StoredRow]] = {}
+        # Row key -> the checkpoint that ended it, where both of its places were emptied since.
+        self._ended: dict[bytes, int] = {}
         # Records that no checkpoint has decided about yet, in the order of the log; None is a tombstone.
         self._waiting: list[tuple[bytes, StoredRow] | tuple[bytes, None]] = []
         self._left_over: set[bytes] = set()
@@ -152,15 +154,22 @@ class Recovery:
     def _decide(self, waiting: Iterable[tuple[bytes, StoredRow] | tuple[bytes, None]]) -> None:
         """Let those rows count that the checkpoint covers; this runs for every record of a changelog."""
         rows, spans, overwritten, left_over = self._rows, self._spans, self.overwritten, self._left_over
+        ended = self._ended
         for place, row in waiting:
             if row is None:
                 self._empty(place)
                 continue
             span = spans.get(row.epoch)
             if span is not None and span[0] < row.seq <= span[1]:
-                rows[place[1:]] = (place, row)
+                key = place[1:]
+                known = rows.get(key)
+                if row.seq < (ended.get(key, 0) if known is None else known[1].seq):
+                    # An old copy of a request, which the network held back: what was written since stays.
+                    self._ignore(place)
+                    continue
+                rows[key] = (place, row)
                 if overwritten:
-                    overwritten.discard(place[1:])
+                    overwritten.discard(key)
                 if left_over:
                     left_over.discard(place)
             elif (row.epoch, row.seq) > self._upto:
@@ -174,7 +183,7 @@ class Recovery:
         self._left_over.add(place)
         known = self._rows.get(place[1:])
         if known is not None and known[0] == place:
-            # Only a former owner writes where the row lies that counts; compaction will remove that one day.
+            # Only what is late comes where the row lies that counts; compaction will remove that one day.
             self.overwritten.add(place[1:])
 
     def _empty(self, place: bytes) -> None:
@@ -185,6 +194,7 @@ class Recovery:
             return
         if known[1].value is None:
             del self._rows[place[1:]]
+            self._ended[place[1:]] = known[1].seq
         else:
             self.overwritten.add(place[1:])
 

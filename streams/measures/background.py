@@ -26,6 +26,7 @@ class Background:
         self._shards: dict[int, TagActors] = {}
         self._readings: dict[int, TagReading] = {}
         self._foreign: list[str] = []
+        self._pane = -1
 
     def add(self, shard: int, actor: str, tags: Iterable[str], *, at_ms: int) -> None:
         """Count what an actor of a shard said who belongs to no community."""
@@ -49,6 +50,14 @@ class Background:
             known.roll(pane)
             self._readings[shard] = known.read(_WINDOW)
         return known
+
+    def expire(self, at_ms: int) -> None:
+        """Let go of what lies behind every window at an instant, also in shards that have fallen silent."""
+        pane = at_ms // self.pane_ms
+        if pane > self._pane:
+            self._pane = pane
+            for shard in self._shards:
+                self._at(shard, pane)
 
     def changed_rows(self) -> Iterator[tuple[str, TagActorsRow | None]]:
         """Yield (`length of a pane|shard|pane`, row) for what changed since the last call, None where it expired."""

@@ -136,6 +136,7 @@ class FollowStep:
         self._cap.expire(at_ms)
         self._authors.expire(at_ms)
         self._members.expire(at_ms)
+        self._background.expire(at_ms)
         return Contributed(after, self._inlet.position, items)
 
     def _contribute(self, signal: AttributedSignal) -> list[Contribution]:

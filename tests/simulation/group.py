@@ -80,12 +80,13 @@ class Group:
 
     def forget(self) -> None:
         """Lose the group, as Kafka does once its offsets are too old: generations begin anew."""
+        if self._is_sharing:
+            return
         self.counts["groups forgotten"] += 1
         self.generation = 0
         self.committed.clear()
         self.owners.clear()
         self._members.clear()
-        self._is_sharing = False
 
     def check(self) -> None:
         """Drop members that are silent, and end a rebalance that has waited long enough."""

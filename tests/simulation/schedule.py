@@ -92,7 +92,6 @@ class Schedule:
         except Exception as error:  # noqa: BLE001  (whatever breaks is the finding, told with its seed)
             failure = f"{type(error).__name__}: {error}"
         if self.world.unexpected:
-            import traceback; traceback.print_exception(self.world.unexpected[0])
             error = self.world.unexpected[0]
             failure = f"unexpected end of a worker: {type(error).__name__}: {error}"
         counts = self.world.counts + self.broker.counts + self.group.counts
