@@ -166,7 +166,7 @@ class Lane:
         self._unacknowledged: list[asyncio.Future[object]] = []
         self._dirty = False
         self._is_mid_batch = False
-        self._is_broken = False
+        self._broken_by: BaseException | None = None
         # Batches are taken one after the other, and a checkpoint may come between the slices of one.
         self._arriving = asyncio.Lock()
         self._taking = asyncio.Lock()
@@ -195,6 +195,8 @@ class Lane:
         self.port.fence()
         self._table = Table(step=self.shell.name, generation=settings.generation, recovery=recovery)
         self.recovered_records, self.stale_records = recovery.records, recovery.stale
+        # What late writers wrote over must be written again before compaction takes it, also where no input comes.
+        self._dirty = recovery.stale > 0
         checkpoint = recovery.checkpoint
         if checkpoint is not None:
             self.shell.step.restore(
@@ -256,11 +258,13 @@ class Lane:
         self._is_mid_batch = False
 
     def _refuse_broken(self) -> None:
-        if self._is_mid_batch or self._is_broken:
+        if isinstance(self._broken_by, Fenced):
+            raise Fenced(f"the lane was fenced before: {self._broken_by}")
+        if self._is_mid_batch or self._broken_by is not None:
             raise LaneBroken(
                 f"{self.settings.channel}[{self.settings.partition}]: expected a lane whose last batch and checkpoint "
-                "were finished, got one that was cut off; it must be opened anew"
-            )
+                f"were finished, got one that was cut off ({self._broken_by or 'in a batch'}); it must be opened anew"
+            ) from self._broken_by
 
     async def checkpoint(self) -> bool:
         """Make what was taken so far durable and acknowledge its input; False if there was nothing new.
@@ -281,9 +285,9 @@ class Lane:
                 unacknowledged, self._unacknowledged = self._unacknowledged, []
             try:
                 await self._write(changes, behind=unacknowledged)
-            except BaseException:
+            except BaseException as reason:
                 # The changes were taken from the step, so no later checkpoint would be whole without them.
-                self._is_broken = True
+                self._broken_by = reason
                 raise
             self.checkpoint_offset = offset
             self.checkpoint_at_s = time.monotonic()

@@ -24,6 +24,8 @@ logger = logging.getLogger("overgrowth")
 _to_json = msgspec.json.Encoder().encode
 _from_json = msgspec.json.Decoder(TopicRecord).decode
 
+_EMPTY = Registry(())
+
 
 class RegistryReader:
     """The registry as `social.topics` tells it. `registry` is replaced as a whole when something changes.
@@ -36,7 +38,7 @@ class RegistryReader:
         self._channel = named(TOPICS, namespace=settings.namespace)
         self._records: dict[str, TopicRecord] = {}
         self._next_offset: int | None = None
-        self.registry = Registry(())
+        self.registry = _EMPTY
 
     @property
     def records(self) -> list[TopicRecord]:

@@ -105,6 +105,7 @@ class Worker:
         self._normalizers = [Normalizer(settings, network, self.metrics) for network in settings.raw_networks]
         self._producer: AIOKafkaProducer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._shares = 0
 
     def _make_runners(self) -> list[Runner]:
         settings, registry = self.settings, lambda: self.registry.registry
@@ -196,11 +197,13 @@ class Worker:
 
     def port(self, generation: int) -> KafkaPort:
         """Return the port of lanes that are opened now."""
+        # A group that Kafka forgot begins with its generations anew: the number alone may come back.
+        share = self._shares
         return KafkaPort(
             self.settings,
             self.producer,
             generation=generation,
-            generation_now=self.generation,
+            generation_now=lambda: self.generation() if self._shares == share else None,
             acknowledged=self.acknowledge,
             now_ms=_now_ms,
         )
@@ -273,6 +276,7 @@ class Worker:
         """Drop every lane: the group shares its partitions out anew."""
         logger.info("the group shares its partitions out anew")
         self.state = "rebalancing"
+        self._shares += 1
         self.metrics.set_worker_state("rebalancing")
         self.metrics.count_rebalance()
         self.observer.revoked()

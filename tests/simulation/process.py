@@ -83,10 +83,15 @@ class SimulatedApp:
 class SimulatedPort(KafkaPort):
     """The port as it is, but for where a changelog is read from."""
 
-    def __init__(self, world: World, process: Process, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, world: World, process: Process, port: KafkaPort) -> None:
+        self.__dict__.update(vars(port))
         self.world = world
         self.process = process
+
+    async def send(self, *args: Any, **kwargs: Any) -> Any:
+        """Send outputs, at a moment that faults like."""
+        self.world.at_write(self.process)
+        return await super().send(*args, **kwargs)
 
     async def append(self, *args: Any, **kwargs: Any) -> Any:
         """Append rows, at a moment that faults like."""
@@ -129,23 +134,13 @@ class SimulatedWorker(Worker):
 
     def port(self, generation: int) -> SimulatedPort:
         """Return the port of lanes that are opened now."""
-        port = super().port(generation)
-        return SimulatedPort(
-            self.world,
-            self.process,
-            self.settings,
-            port.producer,
-            generation=generation,
-            generation_now=self.generation,
-            acknowledged=self.acknowledge,
-            now_ms=lambda: 0,
-        )
+        return SimulatedPort(self.world, self.process, super().port(generation))
 
     def _end(self, error: BaseException) -> None:
         """End the process as `agents.worker.crash` does; what no fault accounts for is remembered."""
         if not isinstance(error, ProcessEnded):
             self.world.counts["crashes"] += 1
-            if not isinstance(error, SendFailed):
+            if not isinstance(error, SendFailed) and not isinstance(error.__cause__, SendFailed):
                 self.world.unexpected.append(error)
         self.process.kill()
         raise ProcessEnded
@@ -177,7 +172,8 @@ class WorkerProcess:
 
     def _note_failure(self, task: "asyncio.Task[None]") -> None:
         """Tell what fails in the simulation itself: nobody awaits these tasks."""
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, ProcessEnded):
             self.world.unexpected.append(error)
 
     async def _run(self) -> None:
@@ -238,7 +234,7 @@ class WorkerProcess:
     async def _fetch_for_ever(self) -> None:
         random = self.world.random
         while True:
-            await asyncio.sleep(random.uniform(0.01, 0.2))
+            await asyncio.sleep(random.uniform(0.02, 0.5))
             if self.app.rebalancing or self.is_leaving:
                 continue
             for tp in sorted(self.app.consumer.assigned):
