@@ -133,6 +133,24 @@ async def read_partition(
         await consumer.stop()
 
 
+async def read_end(settings: Settings, *, channel: str, partition: int) -> int:
+    """Return the offset behind the last record of a partition: the high watermark of a fetch; raises `BrokerError`."""
+    consumer = _reader(settings)
+    tp = TopicPartition(channel, partition)
+    try:
+        await _begin_at(consumer, tp, None)
+        for _ in range(_QUIET_POLLS_MAX):
+            await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=1)
+            end = consumer.highwater(tp)
+            if end is not None:
+                return int(end)
+        raise BrokerError(f"channel {channel}, partition {partition}: expected its end, got no answer; is Kafka well?")
+    except (KafkaError, OSError) as error:
+        raise unreachable(settings.kafka, error) from None
+    finally:
+        await consumer.stop()
+
+
 async def follow_partition(
     settings: Settings, *, channel: str, partition: int, offset: int | None = None
 ) -> AsyncIterator[list[Any]]:

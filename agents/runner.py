@@ -33,6 +33,9 @@ class Group(Protocol):
     async def earliest(self, channel: str, partition: int) -> int:
         """Return the first offset that the partition still holds."""
 
+    async def end(self, channel: str, partition: int) -> int:
+        """Return the offset behind the last record of the partition, looked up anew."""
+
 
 class AgentShell(Shell, Protocol):
     """A shell that also reports to the metrics."""
@@ -73,7 +76,7 @@ class Runner:
         lane = None
         try:
             lane = await self._lane(partition)
-            self._refuse_shorter_channel(lane, partition, end_offset)
+            await self._refuse_shorter_channel(lane, partition, end_offset)
             if await self._skips_something(lane, partition, batch):
                 return
             await lane.take(batch)
@@ -155,9 +158,14 @@ class Runner:
         )
         return Lane(shell, self._group.port(generation), settings)
 
-    def _refuse_shorter_channel(self, lane: Lane, partition: int, end_offset: int | None) -> None:
+    async def _refuse_shorter_channel(self, lane: Lane, partition: int, end_offset: int | None) -> None:
         """Raise `TableError` where the channel ends before what the lane knows to be settled."""
-        if end_offset is not None and end_offset < lane.checkpoint_offset:
+        if end_offset is None or end_offset >= lane.checkpoint_offset:
+            return
+        # A worker that was paused knows the end of long ago, while another one has settled what came since.
+        end_offset = await self._group.end(self.channel, partition)
+        lane.port.fence()
+        if end_offset < lane.checkpoint_offset:
             raise TableError(
                 f"{self.channel}[{partition}]: expected the channel to reach offset {lane.checkpoint_offset}, which "
                 f"{self.table_channel} has settled, got its end at {end_offset}: it was re-created or lost records; "

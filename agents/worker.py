@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
 from agents.attribute_signals import AttributeShell
-from agents.broker import BrokerError, create_channels, send_all, start_producer
+from agents.broker import BrokerError, create_channels, read_end, send_all, start_producer
 from agents.follow_members import FollowShell
 from agents.garbage import collect_rarely
 from agents.health import HealthError, HealthServer
@@ -106,6 +106,7 @@ class Worker:
         self._producer: AIOKafkaProducer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._shares = 0
+        self._has_settled = False
 
     def _make_runners(self) -> list[Runner]:
         settings, registry = self.settings, lambda: self.registry.registry
@@ -188,8 +189,8 @@ class Worker:
         return self._producer
 
     def generation(self) -> int | None:
-        """Return the generation of the consumer group, None while it is rebalancing."""
-        return None if self.app.rebalancing else int(self.app.consumer_generation_id)
+        """Return the generation of the consumer group, None while it is rebalancing and once all was settled."""
+        return None if self.app.rebalancing or self._has_settled else int(self.app.consumer_generation_id)
 
     def owns(self, channel: str, partition: int) -> bool:
         """Return whether a partition is assigned to this worker."""
@@ -216,6 +217,10 @@ class Worker:
         """Return the first offset that a partition still holds."""
         tp = TP(channel, partition)
         return int((await self.app.consumer.earliest_offsets(tp))[tp])
+
+    async def end(self, channel: str, partition: int) -> int:
+        """Return the offset behind the last record of a partition, as a fetch tells it now."""
+        return await read_end(self.settings, channel=channel, partition=partition)
 
     def acknowledge(self, channel: str, partition: int, offset: int) -> None:
         """Have `offset` committed with the next commit."""
@@ -319,6 +324,8 @@ class Worker:
         self.metrics.set_worker_state("draining")
         for runner in self.runners:
             await runner.checkpoint()
+        # What is still being taken is left to the next owner: no checkpoint would follow it.
+        self._has_settled = True
         if self.publisher is not None:
             await self.publisher.drain()
         for task in self._tasks:

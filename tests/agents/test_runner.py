@@ -45,6 +45,7 @@ class Group:
         self.now: int | None = 1
         self.owned = True
         self.first_held = BEGIN
+        self.ends_at = END
         self.rewound: list[int] = []
         self.ports: list[FencedPort] = []
 
@@ -68,6 +69,10 @@ class Group:
     async def earliest(self, channel: str, partition: int) -> int:
         """Return the first offset that Kafka still holds."""
         return self.first_held
+
+    async def end(self, channel: str, partition: int) -> int:
+        """Return the end that the test has set."""
+        return self.ends_at
 
 
 def runner_of(group: Group) -> Runner:
@@ -173,7 +178,7 @@ def test_a_hole_that_the_fetch_has_seen_is_passed_at_once() -> None:
 
 
 def test_what_retention_has_removed_is_told_and_gone_past(caplog: pytest.LogCaptureFixture) -> None:
-    """It is a loss that nothing here can make good; to wait for it would be another."""
+    """It is a loss that nothing here can make good; to wait for it would be anrunner."""
 
     async def work() -> None:
         group = Group()
@@ -221,6 +226,7 @@ def test_a_channel_that_ends_before_what_is_settled_is_refused() -> None:
         runner = runner_of(group)
         await runner.take(PARTITION, after(BEGIN), end_offset=END)
         await runner.checkpoint()
+        group.ends_at = 5
         await runner.take(PARTITION, batches()[0], end_offset=5)
 
     with pytest.raises(TableError) as caught:
@@ -230,6 +236,21 @@ def test_a_channel_that_ends_before_what_is_settled_is_refused() -> None:
         f"social.signals[1]: expected the channel to reach offset {END}, which social.table.attribute has settled, "
         "got its end at 5: it was re-created or lost records; replay into a new namespace"
     )
+
+
+def test_an_end_that_is_known_from_long_ago_refuses_nothing() -> None:
+    """A worker that was paused still knows the end of that time; the channel itself is asked before it is refused."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        first, second, *_ = gapless(batches())
+        await runner.take(PARTITION, first, end_offset=END)
+        await runner.checkpoint()
+        await runner.take(PARTITION, second, end_offset=BEGIN + 1)
+        assert runner.lanes[PARTITION].next_offset == second.next_offset
+
+    run(work())
 
 
 def test_lanes_are_dropped_with_the_group_and_opened_anew_in_the_next_generation() -> None:
@@ -252,9 +273,9 @@ def test_lanes_are_dropped_with_the_group_and_opened_anew_in_the_next_generation
         assert group.kafka.acknowledged == {PLACE: END}
         assert [port.generation for port in group.ports] == [1, 2]
         whole = Group()
-        other = runner_of(whole)
-        await other.take(PARTITION, after(BEGIN), end_offset=END)
-        await other.checkpoint()
+        runner = runner_of(whole)
+        await runner.take(PARTITION, after(BEGIN), end_offset=END)
+        await runner.checkpoint()
         assert left(group.kafka) == left(whole.kafka)
 
     run(work())

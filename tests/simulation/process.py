@@ -136,6 +136,11 @@ class SimulatedWorker(Worker):
         """Return the port of lanes that are opened now."""
         return SimulatedPort(self.world, self.process, super().port(generation))
 
+    async def end(self, channel: str, partition: int) -> int:
+        """Return the end of a partition."""
+        await asyncio.sleep(self.world.broker.delay_s())
+        return self.world.broker.logs[channel, partition].end
+
     def _end(self, error: BaseException) -> None:
         """End the process as `agents.worker.crash` does; what no fault accounts for is remembered."""
         if not isinstance(error, ProcessEnded):
@@ -278,10 +283,12 @@ class WorkerProcess:
 
     def drain(self) -> None:
         """Have the process end as a signal does it: drain, commit, leave."""
+        if self.is_leaving:
+            return
+        self.is_leaving = True
         self._begin(self._drain())
 
     async def _drain(self) -> None:
-        self.is_leaving = True
         try:
             await self.worker.drain()
         except Exception as error:  # noqa: BLE001  (as `agents.app` does)
