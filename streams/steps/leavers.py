@@ -67,9 +67,11 @@ class Leavers:
         self._cohort.expire(at_ms)
         hour = at_ms // self._hour_ms
         if hour > self._read[0]:
-            self._read = (hour, self._cohort.read(at_ms, rules=rules))
-            # Also where nothing was read: a restart must not look again before the next hour.
-            self._has_changed = True
+            told = self._cohort.read(at_ms, rules=rules)
+            # That nobody is watched is not noted: rows would tell when it was last looked.
+            if told is not None or self._read[1] is not None:
+                self._read = (hour, told)
+                self._has_changed = True
         told = self._read[1]
         return None if told is None else outcome(told, at_ms=at_ms, rules=rules)
 

@@ -17,6 +17,7 @@ from agents.broker import (
     client_options,
     create_channels,
     follow_partition,
+    read_end,
     read_partition,
     send_all,
     start_producer,
@@ -140,6 +141,24 @@ def test_records_are_sent_in_order_and_read_to_the_end(own_settings: Settings) -
     ]
     assert [one.offset for one in tail] == list(range(290, 300))
     assert nothing == []
+
+
+def test_the_end_of_a_partition_is_what_a_fetch_tells(own_settings: Settings) -> None:
+    """Not what is said to be the latest offset, which the embedded broker answers wrongly."""
+
+    async def work() -> list[int]:
+        await create_channels(own_settings)
+        channel = named(REJECTIONS, namespace=own_settings.namespace)
+        ends = [await read_end(own_settings, channel=channel, partition=1)]
+        producer = await start_producer(own_settings)
+        for count in (3, 4):
+            sent = await send_all(producer, [Outgoing(channel, b"k", b"v", partition=1)] * count)
+            await asyncio.gather(*sent)
+            ends.append(await read_end(own_settings, channel=channel, partition=1))
+        await producer.stop()
+        return ends
+
+    assert asyncio.run(work()) == [0, 3, 7]
 
 
 def test_rows_of_any_number_arrive_in_order(own_settings: Settings) -> None:

@@ -21,6 +21,7 @@ from agents.lane import (
 )
 from agents.table import TableError
 from tests.agents.memory_port import SETTINGS, Crash, MemoryLog, MemoryPort, batch_of, opened
+from tests.agents.table.changelog import recovered
 
 NUMBERS = ("a 1", "b 2", "a 3", "c 4", "b 5", "a 6", "c 7", "a 8")
 SUMS = [("a", b"18"), ("b", b"7"), ("c", b"11")]
@@ -291,6 +292,51 @@ def test_a_lane_that_was_cut_off_in_a_batch_makes_no_checkpoint() -> None:
         with pytest.raises(LaneBroken):
             await lane.checkpoint()
         assert log.changelog == []
+
+    asyncio.run(scenario())
+
+
+def test_a_lane_that_was_fenced_stays_fenced() -> None:
+    """Another checkpoint of it, as one that a drain asks for, is left to the next owner too and is no crash."""
+    log = MemoryLog()
+
+    def fence() -> None:
+        if "outputs acknowledged" in log.events:
+            raise Fenced("the group shares anew")
+
+    async def scenario() -> None:
+        lane, _ = await opened(MemoryPort(log, fence=fence))
+        await lane.take(batch_of(0, "a 1"))
+        first = asyncio.create_task(lane.checkpoint())
+        await asyncio.sleep(0)
+        await lane.take(batch_of(1, "a 2"))
+        for checkpoint in (first, asyncio.create_task(lane.checkpoint())):
+            with pytest.raises(Fenced):
+                await checkpoint
+        assert log.changelog == []
+
+    asyncio.run(scenario())
+
+
+def test_what_a_late_writer_left_is_put_right_without_any_input() -> None:
+    """A partition may be silent for longer than compaction waits."""
+    log = MemoryLog()
+
+    async def scenario() -> None:
+        first, _ = await opened(MemoryPort(log))
+        await first.take(batch_of(0, "a 1"))
+        await first.checkpoint()
+        second, _ = await opened(MemoryPort(log), SETTINGS._replace(generation=2))
+        await first.take(batch_of(1, "a 1"))
+        await second.take(batch_of(1, "a 2"))
+        await second.checkpoint()
+        await first.checkpoint()
+        third, _ = await opened(MemoryPort(log), SETTINGS._replace(generation=3))
+        assert third.stale_records > 0
+        assert await third.checkpoint()
+        kept = {change.key: change for change in log.changelog}
+        log.changelog = [change for change in log.changelog if kept[change.key] is change]
+        assert recovered(log.changelog).rows() == [("a", b"3")]
 
     asyncio.run(scenario())
 

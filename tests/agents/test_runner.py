@@ -178,7 +178,7 @@ def test_a_hole_that_the_fetch_has_seen_is_passed_at_once() -> None:
 
 
 def test_what_retention_has_removed_is_told_and_gone_past(caplog: pytest.LogCaptureFixture) -> None:
-    """It is a loss that nothing here can make good; to wait for it would be anrunner."""
+    """It is a loss that nothing here can make good; to wait for it would be another."""
 
     async def work() -> None:
         group = Group()
@@ -273,9 +273,9 @@ def test_lanes_are_dropped_with_the_group_and_opened_anew_in_the_next_generation
         assert group.kafka.acknowledged == {PLACE: END}
         assert [port.generation for port in group.ports] == [1, 2]
         whole = Group()
-        runner = runner_of(whole)
-        await runner.take(PARTITION, after(BEGIN), end_offset=END)
-        await runner.checkpoint()
+        other = runner_of(whole)
+        await other.take(PARTITION, after(BEGIN), end_offset=END)
+        await other.checkpoint()
         assert left(group.kafka) == left(whole.kafka)
 
     run(work())

@@ -1,11 +1,14 @@
 """Check the small things of a worker: what consumes what, whether it is ready, and what it knows of its group."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from faust.types import TP
 
+from agents.lane import Fenced
 from agents.settings import Settings
 from agents.worker import Worker
 
@@ -141,3 +144,24 @@ def test_commits_of_lanes_are_told_to_the_metrics() -> None:
     labels = {"channel": "trial.social.signals", "partition": "1"}
     assert sample("overgrowth_committed_offset", labels) == 42
     assert sample("overgrowth_committed_offset", labels | {"channel": "trial.social.raw.native"}) is None
+
+
+def test_a_lane_is_fenced_when_a_group_that_was_forgotten_has_its_number_again() -> None:
+    """Generations begin anew then, so that the number alone would let two lanes of one partition write."""
+    worker = a_worker(MemoryApp())
+    producer: Any = object()
+    worker._producer = producer
+    port = worker.port(7)
+    port.fence()
+    worker.revoked()
+    worker.assigned()
+    assert worker.generation() == 7
+    with pytest.raises(Fenced):
+        port.fence()
+
+
+def test_a_worker_that_has_drained_takes_nothing_more() -> None:
+    """No checkpoint would follow, so what still comes is left to the next owner."""
+    worker = a_worker(MemoryApp())
+    asyncio.run(worker.drain())
+    assert worker.generation() is None

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from aiokafka.errors import KafkaTimeoutError
 
-from tests.simulation.loop import Process, SeededLoop, owner
+from tests.simulation.loop import Process, SeededLoop
 from tests.simulation.options import Network
 
 
@@ -95,7 +95,7 @@ class Broker:
     def delay_s(self) -> float:
         """Draw how long the network takes: little as a rule, long once in a while."""
         if self.random.random() < self.network.slow:
-            return self.random.uniform(0.5, 3.0)
+            return self.random.uniform(0.3, 2.0)
         return self.random.uniform(0.001, 0.02)
 
 
@@ -201,7 +201,7 @@ class Producer:
                 broker.counts["lost with a process"] += 1
                 broker.in_flight -= 1
                 return
-            self._later(random.uniform(0.0, 6.0), self._arrive, place, request, -1)
+            self._later(random.uniform(0.0, 4.0), self._arrive, place, request, -1)
             return
         broker.in_flight -= 1
         fails = random.random() < network.fail
@@ -215,7 +215,7 @@ class Producer:
             return
         if random.random() < network.echo:
             broker.in_flight += 1
-            self._later(random.uniform(0.1, 8.0), self._echo, place, request)
+            self._later(random.uniform(0.1, 5.0), self._echo, place, request)
         if fails:
             self._answer(place, request, KafkaTimeoutError())
         elif number < 3 and random.random() < network.repeat:
@@ -244,8 +244,3 @@ class Producer:
 
         if self.process.is_alive:
             self.broker.loop.call_later(self.broker.delay_s(), settle, context=self.process.context)
-
-
-def assert_owner(process: Process) -> None:
-    """Raise where code runs in a process to which it does not belong: the simulation itself would be wrong."""
-    assert owner() is process, f"expected to run in {process.name}, got {owner().name}"

@@ -9,8 +9,8 @@ from faust.types import TP
 
 from tests.simulation.loop import SeededLoop
 
-SESSION_S = 6.0
-REBALANCE_S = 4.0
+SESSION_S = 3.0
+REBALANCE_S = 1.5
 """How long a rebalance waits for members that do not come."""
 
 

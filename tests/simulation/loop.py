@@ -4,6 +4,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from random import Random
 from typing import Any, TypeVar
@@ -42,11 +43,6 @@ class Process:
 
 
 _OWNER: ContextVar[Process] = ContextVar("owner")
-
-
-def owner() -> Process:
-    """Return the process in which this code runs."""
-    return _OWNER.get()
 
 
 class SeededLoop(asyncio.AbstractEventLoop):
@@ -102,7 +98,10 @@ class SeededLoop(asyncio.AbstractEventLoop):
         self._tasks.append(task)
         return task
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    # The signatures are those of asyncio without its type variables, which a callback of any kind would need.
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """Have a callback run in its process's turn."""
         context = context or copy_context()
         handle = asyncio.Handle(callback, args, self, context)
@@ -111,11 +110,15 @@ class SeededLoop(asyncio.AbstractEventLoop):
             process.ready.append(handle)
         return handle
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         """Have a callback run when virtual time has passed."""
         return self.call_at(self._now_s + max(0.0, delay), callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         """Have a callback run at an instant of virtual time."""
         context = context or copy_context()
         handle = asyncio.TimerHandle(when, callback, args, self, context)
@@ -179,8 +182,6 @@ class SeededLoop(asyncio.AbstractEventLoop):
 
 
 def _close(coroutine: Any) -> None:
-    """Throw a coroutine away, whatever it says to that."""
-    try:
+    """Throw a coroutine away, whatever it says to that: its process is over, and nobody is left to be told."""
+    with suppress(Exception, ProcessEnded):
         coroutine.close()
-    except (RuntimeError, ProcessEnded, Exception):  # noqa: BLE001  (it is over, and nobody is left to be told)
-        pass

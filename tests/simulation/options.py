@@ -42,7 +42,7 @@ class Options(NamedTuple):
     drains: float
 
 
-WORKLOADS = 64
+WORKLOADS = 40
 """Schedules share so many workloads, for what a workload tells is worked out once."""
 
 
@@ -67,18 +67,18 @@ def options_of(seed: int) -> Options:
         workload=random.randrange(WORKLOADS),
         partitions=partitions,
         workers=random.choice((1, 2, 2, 3)),
-        faulty_s=random.uniform(8.0, 24.0),
-        feed_s=random.uniform(2.0, 12.0),
+        faulty_s=random.uniform(5.0, 13.0),
+        feed_s=random.uniform(1.0, 8.0),
         network=network,
-        kill=sometimes(0.002),
-        stop=sometimes(0.002),
+        kill=sometimes(0.003),
+        stop=sometimes(0.003),
         at_write=sometimes(0.1, 0.85),
         kills_share=random.random(),
-        stop_s=random.uniform(1.0, 12.0),
+        stop_s=random.uniform(0.5, 6.0),
         compact=sometimes(0.5),
-        compaction_lag_s=20.0,
+        compaction_lag_s=10.0,
         stale=sometimes(0.3, 0.4),
-        moves=sometimes(0.15),
-        forgets=sometimes(0.03, 0.3),
-        drains=sometimes(0.08),
+        moves=sometimes(0.2),
+        forgets=sometimes(0.06, 0.3),
+        drains=sometimes(0.12),
     )

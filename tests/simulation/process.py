@@ -109,7 +109,7 @@ class SimulatedPort(KafkaPort):
             if records:
                 offset = records[-1].offset + 1
                 await asyncio.sleep(0)
-                yield [(record.key, record.value) for record in records]
+                yield [(record.key or b"", record.value) for record in records]
             if not records or offset >= end:
                 return
 

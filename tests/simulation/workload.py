@@ -1,7 +1,7 @@
 """Make small logs that raise alerts, and work out what must come of them: the oracle of every schedule."""
 
 from collections import defaultdict
-from functools import lru_cache
+from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -64,7 +64,10 @@ Table = tuple[str, int]
 
 
 class Expected(NamedTuple):
-    """What one process tells of a log, each value once, and the rows and frontiers that all partitions end with."""
+    """What one process tells of a log, each value once, and the rows and frontiers that all partitions end with.
+
+    `latest` is what was told last under each key of a channel.
+    """
 
     alerts: frozenset[bytes]
     vitals: frozenset[bytes]
@@ -74,6 +77,7 @@ class Expected(NamedTuple):
     rows: dict[Table, list[tuple[str, bytes]]]
     frontiers: dict[Table, tuple[int, str]]
     ledger: Ledger
+    latest: dict[tuple[str, bytes], bytes | None]
 
 
 class Workload(NamedTuple):
@@ -96,7 +100,7 @@ def settings_of(partitions: int) -> Settings:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def workload_of(number: int, partitions: int) -> Workload:
     """Return a workload, always the same for the same numbers."""
     random = Random(f"workload {number}")
@@ -162,6 +166,7 @@ def _expect(placed: list[list[tuple[Record, Entry]]], settings: Settings) -> Exp
         rows=rows,
         frontiers=frontiers,
         ledger=ledger,
+        latest={(message.channel, message.key): message.value for message in sent},
     )
 
 
@@ -173,13 +178,12 @@ def _run_sorted(entries: list[Entry], settings: Settings) -> Any:
     """Return what one process tells of a sorted log: heartbeats behind signals, ends last."""
 
     def place(entry: Signal | Heartbeat) -> tuple[bool, int, bool]:
-        is_heartbeat = isinstance(entry, Heartbeat)
-        return is_heartbeat and entry.end, entry.at, is_heartbeat
+        if isinstance(entry, Heartbeat):
+            return entry.end, entry.at, True
+        return False, entry.at, False
 
     heard = sorted((entry for entry in entries if not isinstance(entry, Refusal)), key=place)
-    arrivals = [
-        Arrival(offset, RECORD_MS, b"", msgspec.structs.replace(entry)) for offset, entry in enumerate(heard)
-    ]
+    arrivals = [Arrival(offset, RECORD_MS, b"", msgspec.structs.replace(entry)) for offset, entry in enumerate(heard)]
     return Pipeline(REGISTRY, settings=step_settings(settings)).advance(arrivals, next_offset=len(arrivals))
 
 

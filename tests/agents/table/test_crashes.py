@@ -68,15 +68,23 @@ class Haunted(RuleBasedStateMachine):
         self.opened_at = 0
         self.has_completed = False
         self.former: list[Owner] = []
+        self.requests: list[Log] = []
 
     def _write(self, owner: Owner, rows: dict[str, bytes | None], *, cut: int | None = None) -> None:
         self.offset += 1
         written, left = owner.checkpoint(rows, self.offset)
         if cut is None:
             self.snapshots[owner.table.epoch, owner.table.seq] = (left, self.offset)
-            self.log += written
         else:
-            self.log += written[: min(cut, len(written) - 1)]
+            written = written[: min(cut, len(written) - 1)]
+        self.log += written
+        self.requests.append(written)
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data())
+    def an_old_copy_of_a_request_lands(self, data: st.DataObject) -> None:
+        """The network held it back; what it was a copy of was answered long ago."""
+        self.log = self.log + data.draw(st.sampled_from(self.requests))
 
     @rule(rows=changed)
     def complete_a_checkpoint(self, rows: dict[str, bytes | None]) -> None:

@@ -145,3 +145,34 @@ def test_the_end_of_an_epoch_is_kept_when_the_next_one_is_forgotten() -> None:
 
     assert second.table.epoch not in {span.epoch for span in Owner(log, 8).table.epochs}
     assert dict(recovered(log).rows()) == {"kept": b"1", "x": b"1", "y": b"7"}
+
+
+def test_an_old_copy_of_a_request_does_not_count_over_what_was_written_since() -> None:
+    """The network may bring it again when it has long been answered; the next owner also writes again what it hid."""
+    log: Log = []
+    owner = Owner(log, 1)
+    old, _ = owner.checkpoint({"a": b"1", "b": b"1"}, 1)
+    log += old
+    log += owner.checkpoint({"a": b"2"}, 2)[0]
+    log += owner.checkpoint({"a": b"3"}, 3)[0]
+    log += old
+
+    assert recovered(log).rows() == [("a", b"3"), ("b", b"1")]
+    assert recovered(log).stale > 0
+    log += Owner(log, 2).checkpoint({}, 4)[0]
+    assert recovered(compacted(log)).rows() == [("a", b"3"), ("b", b"1")]
+
+
+def test_an_old_copy_of_a_row_that_has_ended_does_not_revive_it() -> None:
+    """Both of its places were emptied by then, so only the end itself tells that the copy is older."""
+    log: Log = []
+    owner = Owner(log, 1)
+    old, _ = owner.checkpoint({"a": b"1"}, 1)
+    log += old
+    log += owner.checkpoint({"a": None}, 2)[0]
+    log += owner.checkpoint({}, 3)[0]
+    log += old
+
+    assert recovered(log).rows() == []
+    log += Owner(log, 2).checkpoint({}, 4)[0]
+    assert recovered(without_tombstones(log)).rows() == []

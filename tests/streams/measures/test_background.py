@@ -229,3 +229,18 @@ def test_a_restart_keeps_the_sample_of_a_crowd() -> None:
 
     assert read[0] == read[1]
     assert 0 < read[0][0][1] <= 300
+
+
+def test_a_shard_that_fell_silent_leaves_no_rows() -> None:
+    """Rows expire in event time, whether or not their shard is heard again, and the same with a restart between."""
+    background, table = Background(pane_ms=PANE_MS), Table()
+    background.add(7, "ana", ("#rain",), at_ms=0)
+    table.take(background)
+    assert table.rows
+    restored = table.restored(at_ms=0)
+    for one, kept in ((background, dict(table.rows)), (restored, table.rows)):
+        one.expire(2 * WINDOW_PANES * PANE_MS)
+        after = Table()
+        after.rows = kept
+        after.take(one)
+        assert not after.rows
