@@ -15,7 +15,7 @@ from tests.simulation.options import Network
 
 
 class LogRecord(NamedTuple):
-    """One record as a consumer sees it, and when it landed."""
+    """One record as a consumer sees it."""
 
     topic: str
     partition: int
@@ -23,7 +23,6 @@ class LogRecord(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    landed_s: float
     timestamp_type: int = 0
 
 
@@ -40,14 +39,12 @@ class Log:
         self.records: list[LogRecord] = []
         self.end = 0
 
-    def append(self, entries: Sequence[Entry], *, at_s: float, hole: int = 0) -> int:
+    def append(self, entries: Sequence[Entry], *, hole: int = 0) -> int:
         """Append records behind a hole of so many offsets; return the offset of the first."""
         self.end += hole
         base = self.end
         for key, value, timestamp_ms in entries:
-            self.records.append(
-                LogRecord(self.channel, self.partition, self.end, timestamp_ms, key, value, landed_s=at_s)
-            )
+            self.records.append(LogRecord(self.channel, self.partition, self.end, timestamp_ms, key, value))
             self.end += 1
         return base
 
@@ -56,9 +53,9 @@ class Log:
         first = bisect_left(self.records, offset, key=lambda record: record.offset)
         return self.records[first : first + count]
 
-    def compact(self, *, before_s: float, with_tombstones: bool) -> int:
-        """Keep of the records that landed before an instant only the last of each key; return how many went."""
-        cut = bisect_left(self.records, before_s, key=lambda record: record.landed_s)
+    def compact(self, *, before: int, with_tombstones: bool) -> int:
+        """Keep of the records before an offset only the last of each key; return how many went."""
+        cut = bisect_left(self.records, before, key=lambda record: record.offset)
         last = {record.key: record.offset for record in self.records[:cut]}
         kept = [
             record
@@ -90,7 +87,7 @@ class Broker:
     def append(self, channel: str, partition: int, entries: Sequence[Entry]) -> int:
         """Append to a partition; return the offset of the first record."""
         hole = self.random.randint(1, 3) if self.random.random() < self.network.hole else 0
-        return self.logs[channel, partition].append(entries, at_s=self.loop.time(), hole=hole)
+        return self.logs[channel, partition].append(entries, hole=hole)
 
     def delay_s(self) -> float:
         """Draw how long the network takes: little as a rule, long once in a while."""

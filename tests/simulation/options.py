@@ -35,7 +35,6 @@ class Options(NamedTuple):
     kills_share: float
     stop_s: float
     compact: float
-    compaction_lag_s: float
     stale: float
     moves: float
     forgets: float
@@ -76,7 +75,6 @@ def options_of(seed: int) -> Options:
         kills_share=random.random(),
         stop_s=random.uniform(0.5, 6.0),
         compact=sometimes(0.5),
-        compaction_lag_s=10.0,
         stale=sometimes(0.3, 0.4),
         moves=sometimes(0.2),
         forgets=sometimes(0.06, 0.3),

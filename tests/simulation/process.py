@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
+import msgspec
 from faust.types import TP
 
-from agents.lane import Fenced, SendFailed
+from agents.lane import Fenced, SendFailed, Sent
 from agents.port import KafkaPort, RowBatch
 from agents.settings import Settings
+from agents.table import Change
 from agents.transport import FetchedBatch
 from agents.worker import Consume, Worker
+from schemas.rows import CheckpointRow
 from streams.attribution.matcher import Registry
 from tests.simulation.broker import Broker, Producer
 from tests.simulation.group import Group
@@ -20,6 +23,8 @@ from tests.simulation.loop import Process, ProcessEnded
 from tests.simulation.options import Options
 
 BUFFER_BATCHES = 8
+
+decode_checkpoint = msgspec.msgpack.Decoder(CheckpointRow).decode
 
 
 class World:
@@ -35,6 +40,8 @@ class World:
         self.counts: Counter[str] = Counter()
         self.unexpected: list[BaseException] = []
         self.taken: dict[tuple[str, int], int] = {}
+        # (channel, partition, epoch) of a table -> what its owner had read of it.
+        self.read_ends: dict[tuple[str, int, int], int] = {}
         self.at_write: Callable[[Process], None] = lambda process: None
 
 
@@ -87,16 +94,20 @@ class SimulatedPort(KafkaPort):
         self.__dict__.update(vars(port))
         self.world = world
         self.process = process
+        self.read_ends: list[int] = []
 
     async def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send outputs, at a moment that faults like."""
         self.world.at_write(self.process)
         return await super().send(*args, **kwargs)
 
-    async def append(self, *args: Any, **kwargs: Any) -> Any:
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
         """Append rows, at a moment that faults like."""
+        checkpoint = decode_checkpoint(changes[-1].value or b"")
+        # What was read before the first row was written is put right by the checkpoint that this is.
+        self.world.read_ends.setdefault((channel, partition, checkpoint.epoch), min(self.read_ends))
         self.world.at_write(self.process)
-        return await super().append(*args, **kwargs)
+        return await super().append(channel, partition, changes)
 
     async def read_table(self, channel: str, partition: int) -> AsyncIterator[RowBatch]:
         """Yield one changelog partition from its beginning to the end that the last fetch saw."""
@@ -111,6 +122,7 @@ class SimulatedPort(KafkaPort):
                 await asyncio.sleep(0)
                 yield [(record.key or b"", record.value) for record in records]
             if not records or offset >= end:
+                self.read_ends.append(end)
                 return
 
     def fence(self) -> None:
