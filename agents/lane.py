@@ -137,7 +137,7 @@ class Port(Protocol):
 
 
 class LaneSettings(NamedTuple):
-    """Where a lane reads and remembers: its channels, the numbers of partitions, and the owner's generation."""
+    """Where a lane reads and remembers: its channels, the numbers of partitions, the owner's generation and mark."""
 
     channel: str
     table_channel: str
@@ -146,6 +146,7 @@ class LaneSettings(NamedTuple):
     origins: int
     generation: int
     channel_id: str = ""
+    mark: int = 0
 
 
 class Lane:
@@ -193,7 +194,7 @@ class Lane:
         recovery = await self._recover()
         self._refuse_other_shape(recovery)
         self.port.fence()
-        self._table = Table(step=self.shell.name, generation=settings.generation, recovery=recovery)
+        self._table = Table(step=self.shell.name, generation=settings.generation, mark=settings.mark, recovery=recovery)
         self.recovered_records, self.stale_records = recovery.records, recovery.stale
         # What late writers wrote over must be written again before compaction takes it, also where no input comes.
         self._dirty = recovery.stale > 0

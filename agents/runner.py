@@ -27,6 +27,9 @@ class Group(Protocol):
     def port(self, generation: int) -> Port:
         """Return a port for lanes of this generation."""
 
+    def mark(self) -> int:
+        """Return a number below 2 ** `MARK_BITS` for one lane, which those of other workers hardly share."""
+
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Have the partition delivered again from `offset` on."""
 
@@ -155,6 +158,7 @@ class Runner:
             partitions=self.settings.partitions,
             origins=self.settings.partitions,
             generation=generation,
+            mark=self._group.mark(),
         )
         return Lane(shell, self._group.port(generation), settings)
 

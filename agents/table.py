@@ -5,7 +5,7 @@ hold its last completed version, and only the checkpoint row, written last, make
 the middle leaves the previous checkpoint whole, even where compaction keeps only the last record of each key.
 A row that ended is first marked as ended, and its two places are emptied (tombstones) one checkpoint later.
 
-An owner of the partition writes under its *epoch*; the checkpoint row lists up to which checkpoint the rows of each
+An owner of the partition writes under its *epoch*, which no two owners share; the checkpoint row lists up to which checkpoint the rows of each
 epoch count. So what a paused former owner writes late is told apart and never counts. Pure: no Kafka here.
 """
 
@@ -19,6 +19,9 @@ from schemas.rows import ROW_VERSION, CheckpointRow, EpochSpan, StoredRow
 CHECKPOINT_KEY = b"!checkpoint"
 NOBODY = 0
 """An epoch that no owner has: it stands in the list of epochs for those of which the changelog holds nothing."""
+
+MARK_BITS = 16
+"""How long the mark of an owner is, the lower part of its epoch."""
 
 _CHECKPOINT_PLACES = frozenset((b"0" + CHECKPOINT_KEY, b"1" + CHECKPOINT_KEY))
 _SLOT_ZERO = ord("0")
@@ -248,14 +251,15 @@ def _kept_spans(spans: Iterable[EpochSpan], *, seen: set[int]) -> list[EpochSpan
 class Table:
     """The writing side: turns changed rows into the records of a checkpoint."""
 
-    def __init__(self, *, step: str, generation: int, recovery: Recovery | None = None) -> None:
+    def __init__(self, *, step: str, generation: int, mark: int = 0, recovery: Recovery | None = None) -> None:
         recovery = recovery or Recovery(where=f"table {step}")
         before = recovery.checkpoint
         self.step = step
         self.seq = before.seq if before is not None else 0
         # Above every epoch in the log, and above that of an owner of a former generation who read the same log and has
-        # not written yet. Generations begin anew when Kafka forgets the group, so they alone would not do.
-        self.epoch = recovery.highest_epoch + 1 + max(0, generation)
+        # not written yet. Generations begin anew when Kafka forgets the group, so they alone would not do: two owners
+        # that read the same log under one number are told apart by their marks.
+        self.epoch = ((recovery.highest_epoch >> MARK_BITS) + 1 + max(0, generation)) << MARK_BITS | mark
         epochs = _kept_spans(before.epochs, seen=recovery.epochs_seen) if before is not None else []
         self.epochs = (*epochs, EpochSpan(epoch=self.epoch, after_seq=self.seq))
         self._slots: dict[bytes, int] = {}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,7 +28,7 @@ from agents.pulse import Pulse
 from agents.registry import RegistryReader
 from agents.runner import Runner
 from agents.settings import Settings, SettingsError
-from agents.table import TableError
+from agents.table import MARK_BITS, TableError
 from agents.version import VERSION
 from agents.views import ViewsError
 from agents.watch_topics import WatchShell
@@ -208,6 +209,10 @@ class Worker:
             acknowledged=self.acknowledge,
             now_ms=_now_ms,
         )
+
+    def mark(self) -> int:
+        """Return a number that tells one lane from those of other workers."""
+        return secrets.randbits(MARK_BITS)
 
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Have a partition delivered again from `offset` on."""

@@ -12,7 +12,7 @@ from faust.types import TP
 from agents.lane import Fenced, SendFailed, Sent
 from agents.port import KafkaPort, RowBatch
 from agents.settings import Settings
-from agents.table import Change
+from agents.table import MARK_BITS, Change
 from agents.transport import FetchedBatch
 from agents.worker import Consume, Worker
 from schemas.rows import CheckpointRow
@@ -147,6 +147,10 @@ class SimulatedWorker(Worker):
     def port(self, generation: int) -> SimulatedPort:
         """Return the port of lanes that are opened now."""
         return SimulatedPort(self.world, self.process, super().port(generation))
+
+    def mark(self) -> int:
+        """Return a mark that the seed decides."""
+        return self.world.random.getrandbits(MARK_BITS)
 
     async def end(self, channel: str, partition: int) -> int:
         """Return the end of a partition."""

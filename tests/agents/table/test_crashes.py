@@ -113,7 +113,11 @@ class Haunted(RuleBasedStateMachine):
     @precondition(lambda self: self.has_completed)
     @rule()
     def compact_what_the_present_owner_has_read(self) -> None:
-        """Compaction lags: what it touches was read, and put right, by an owner that has completed a checkpoint."""
+        """Compaction lags: what it touches was read, and put right, by an owner that has completed a checkpoint.
+
+        It lags for longer than any network holds a request back.
+        """
+        self.requests.clear()
         self.log = compacted(self.log[: self.opened_at]) + self.log[self.opened_at :]
         self.opened_at = 0
 

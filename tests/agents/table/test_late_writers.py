@@ -176,3 +176,12 @@ def test_an_old_copy_of_a_row_that_has_ended_does_not_revive_it() -> None:
     assert recovered(log).rows() == []
     log += Owner(log, 2).checkpoint({}, 4)[0]
     assert recovered(without_tombstones(log)).rows() == []
+
+
+def test_two_owners_of_one_generation_have_different_epochs() -> None:
+    """A group that Kafka forgot begins with its generations anew, while a former owner may still write."""
+    first, second = (Table(step="t", generation=2, mark=mark) for mark in (7, 8))
+    log = records(first, {"a": b"1"}, 1)[:1] + records(second, {}, 5)
+
+    assert recovered(log).rows() == []
+    assert Table(step="t", generation=0, recovery=recovered(log)).epoch > second.epoch

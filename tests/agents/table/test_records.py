@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agents.table import Recovery, Table, TableError
+from agents.table import MARK_BITS, Recovery, Table, TableError
 from schemas.rows import ROW_VERSION, CheckpointRow, EpochSpan, StoredRow
 from tests.agents.table.changelog import WHERE, checkpoint_row, records, recovered
 
@@ -94,7 +94,12 @@ def test_records_of_rows_carry_their_epoch_and_checkpoint() -> None:
     assert row.value is not None
     assert checkpoint.value is not None
     assert msgspec.msgpack.decode(row.value, type=StoredRow) == StoredRow(
-        version=ROW_VERSION, epoch=4, seq=1, value=b"1"
+        version=ROW_VERSION, epoch=4 << MARK_BITS, seq=1, value=b"1"
     )
     told = msgspec.msgpack.decode(checkpoint.value, type=CheckpointRow)
-    assert (told.epoch, told.seq, told.offset, told.epochs) == (4, 1, 9, (EpochSpan(epoch=4, after_seq=0),))
+    assert (told.epoch, told.seq, told.offset, told.epochs) == (
+        4 << MARK_BITS,
+        1,
+        9,
+        (EpochSpan(epoch=4 << MARK_BITS, after_seq=0),),
+    )
