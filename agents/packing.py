@@ -108,7 +108,7 @@ class PacketVersionError(Exception):
     """A packet that another release wrote: nothing may go past it, so the process has to end."""
 
 
-_decode_version = msgspec.msgpack.Decoder(tuple[int, Raw, Raw, Raw, Raw]).decode
+_decode_parts = msgspec.msgpack.Decoder(list[Raw]).decode
 _decode_attributed = msgspec.msgpack.Decoder(AttributedPacket).decode
 _decode_contributions = msgspec.msgpack.Decoder(ContributionPacket).decode
 
@@ -143,8 +143,9 @@ def _check(packet: AttributedPacket | ContributionPacket, origins: int) -> None:
 def _unreadable(what: str, value: bytes, error: msgspec.DecodeError) -> Exception:
     """Return the error for a packet of another version, whose shape may be another, or for no packet at all."""
     try:
-        version = _decode_version(value)[0]
-    except msgspec.DecodeError:
+        # Whatever its shape, also with more or fewer parts than a packet of ours.
+        version = msgspec.msgpack.decode(_decode_parts(value)[0], type=int)
+    except (msgspec.DecodeError, IndexError):
         version = PACKET_VERSION
     return (
         PacketError(f"expected a packet of {what}, got {error}")

@@ -263,3 +263,11 @@ def test_the_end_of_an_act_goes_to_its_actor_and_where_that_is_unknown_to_all() 
     mine = actor_partition("ana", partitions=PARTITIONS)
     for partition, (packet,) in packets_by_partition(outgoing).items():
         assert packet.items == ((known, unknown) if partition == mine else (unknown,))
+
+
+@pytest.mark.parametrize("parts", [1, 4, 6])
+def test_a_packet_of_another_version_and_of_more_or_fewer_parts_is_refused(parts: int) -> None:
+    """A release that adds or drops a part must not have its packets set aside as if they were broken."""
+    value = msgspec.msgpack.encode([PACKET_VERSION + 1, *range(parts - 1)])
+    with pytest.raises(PacketVersionError):
+        unpack_attributed(value, origins=2)
