@@ -268,10 +268,11 @@ class Table:
         self._left_over = recovery.left_over()
         for key, (slot, value) in recovery.versions().items():
             self._slots[key] = slot
-            if value is None:
-                self._ended.append((key, slot))
-            elif key in recovery.overwritten:
+            if key in recovery.overwritten:
+                # Also the mark of an end: without it the tombstones that follow would be taken for late ones.
                 self._rewrite[key] = value
+            elif value is None:
+                self._ended.append((key, slot))
 
     def __len__(self) -> int:
         return len(self._slots)

@@ -185,3 +185,19 @@ def test_two_owners_of_one_generation_have_different_epochs() -> None:
 
     assert recovered(log).rows() == []
     assert Table(step="t", generation=0, recovery=recovered(log)).epoch > second.epoch
+
+
+def test_the_end_of_a_row_that_a_late_writer_overwrote_is_marked_again_before_its_places_are_emptied() -> None:
+    """Compaction may have taken the mark when the tombstones are read, and these alone would end nothing."""
+    log: Log = []
+    first = Owner(log, 1)
+    log += first.checkpoint({"a": b"1"}, 1)[0]
+    second = Owner(log, 2)
+    late, _ = first.checkpoint({"a": None}, 2)
+    log += second.checkpoint({"a": None}, 2)[0]
+    log += late[:1]
+    third, read = Owner(log, 3), len(log)
+    for offset in (3, 4, 5):
+        log += third.checkpoint({}, offset)[0]
+        assert recovered(compacted(log[:read]) + log[read:]).rows() == []
+    assert recovered(without_tombstones(log)).rows() == []
