@@ -5,8 +5,9 @@ hold its last completed version, and only the checkpoint row, written last, make
 the middle leaves the previous checkpoint whole, even where compaction keeps only the last record of each key.
 A row that ended is first marked as ended, and its two places are emptied (tombstones) one checkpoint later.
 
-An owner of the partition writes under its *epoch*, which no two owners share; the checkpoint row lists up to which checkpoint the rows of each
-epoch count. So what a paused former owner writes late is told apart and never counts. Pure: no Kafka here.
+An owner of the partition writes under its *epoch*, which no two owners share; the checkpoint row lists up to which
+checkpoint the rows of each epoch count. So what a paused former owner writes late is told apart and never counts. Nor
+does what the network brings once more when younger rows have been written. Pure: no Kafka here.
 """
 
 from collections.abc import Iterable
