@@ -121,7 +121,7 @@ def _undone(random: Random, entry: Entry) -> Entry:
 
 def _delayed(random: Random, entries: list[Entry]) -> list[Entry]:
     """Put a few signals far behind their place, before the ends of the sources: these come late."""
-    for _ in range(random.randrange(4)):
+    for _ in range(random.randrange(1, 6)):
         source, target = sorted(random.sample(range(len(entries) - 2), 2))
         entries.insert(target, entries.pop(source))
     return entries
