@@ -123,14 +123,16 @@ class ViralRules(Struct, forbid_unknown_fields=True, frozen=True):
 class BurstRules(Struct, forbid_unknown_fields=True, frozen=True):
     """When the talk of an hour is a burst, and when it is over (MEASURES.md §3).
 
-    A topic that is still learning is judged by the `cold_` numbers alone. After the end of a burst the next one waits
-    for `cooldown_ms`.
+    A topic that is still learning is judged by the `cold_` numbers alone. An hour of which one account made more than
+    `top_actor_share_max` is that account's, not the community's. After the end of a burst the next one waits for
+    `cooldown_ms`.
     """
 
     z_enter: Factor = 5.0
     z_exit: Factor = 2.0
     signals_min: Count = 20
     actors_min: Count = 10
+    top_actor_share_max: Share = 0.5
     cold_signals_min: Count = 500
     cold_actors_min: Count = 100
     for_ms: SpanMs = 10 * MINUTE_MS

@@ -246,7 +246,7 @@ PHRASES: dict[str, dict[str, str]] = {
         "": "{name} has been {state} since {since}",
     },
     "updated": {
-        "growing": "{name} keeps growing, {age} on (since {since})",
+        "growing": "{name} stays larger than it was, {age} on (since {since})",
         "outgrown": "The community goes on making {name} its own, {age} on (since {since})",
         "": "{name} is still {state}, {age} on (since {since})",
     },
@@ -312,7 +312,11 @@ def _own_part(reading: Reading) -> str:
         parts.append(f"{percent(share)} of the signals are in conversations that people started themselves")
     if ratio is not None:
         subject = "which" if parts else "conversations that people started themselves"
-        parts.append(f"{subject} draw {decimal(ratio)} times the engagement of those that the brand started")
+        day = reading.windows[DAY].by_lineage
+        if day.get("brand", 0) + day.get("seeded", 0):
+            parts.append(f"{subject} draw {decimal(ratio)} times the engagement of those that the brand started")
+        else:
+            parts.append("the brand started none of late")
     return ", ".join(parts)
 
 
@@ -321,7 +325,9 @@ def _pace(reading: Reading, conditions: tuple[Condition, ...]) -> str:
     if any(one.name == "baseline_z" and one.relation == ">=" and one.holds and not one.guard for one in conditions):
         parts.append(f"its audience is far above the usual (z = {reading.measures.baseline_z:.1f})")
     doubling_s = reading.measures.doubling_time_s
-    if doubling_s is not None and 0 < doubling_s < math.inf:
+    # A doubling that takes a week is no news.
+    doubles = any(one.name == "doubling_time_s" and one.relation == "<=" and one.holds for one in conditions)
+    if doubles and doubling_s is not None and 0 < doubling_s < math.inf:
         parts.append(f"activity doubles every {duration(round(doubling_s * 1000))}")
     return " and ".join(parts)
 

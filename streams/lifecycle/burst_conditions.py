@@ -23,17 +23,21 @@ def is_unread(baseline: BaselineReading) -> bool:
 
 
 def burst_enter(reading: Reading, baseline: BaselineReading, rules: BurstRules) -> tuple[Condition, ...]:
-    """The hour is far above what is usual, and neither a handful of signals nor of actors (MEASURES.md §3)."""
+    """The hour is far above what is usual, no handful of signals or actors, and not one account's (MEASURES.md §3)."""
     hour = reading.windows[HOUR]
+    # A flood by one account is no talk of many, however many others are there as well.
+    shared = condition("hour_top_actor_share", hour.top_actor_share, "<=", rules.top_actor_share_max, guard=True)
     if is_unread(baseline):
         return (
             condition("hour_signals", on_topic(hour), ">=", max(rules.cold_signals_min, rules.signals_min)),
             condition("hour_actors", hour.actors, ">=", max(rules.cold_actors_min, rules.actors_min)),
+            shared,
         )
     return (
         condition("hour_z", baseline.z, ">=", rules.z_enter),
         condition("hour_signals", on_topic(hour), ">=", rules.signals_min, guard=True),
         condition("hour_actors", hour.actors, ">=", rules.actors_min, guard=True),
+        shared,
     )
 
 

@@ -274,6 +274,26 @@ def test_the_sentence_of_an_outgrown_topic() -> None:
     )
 
 
+def test_a_brand_that_started_nothing_is_not_divided_by() -> None:
+    """A ratio to nothing says nothing: the sentence says that there was nothing."""
+    alone = mood("outgrown", at_minute(0))
+    alone.windows["24h"].by_lineage = {"adopted": 4_000}
+
+    found = tell(alone)
+
+    assert "which" not in found.summary
+    assert "people started themselves, the brand started none of late; " in found.summary
+
+
+def test_a_slow_doubling_is_no_news() -> None:
+    """It is said where it is one of the reasons, and nowhere else."""
+    slow = mood("growing fast", at_minute(0))
+    slow.measures.doubling_time_s = 6 * 24 * 3_600.0
+
+    assert "doubles" not in tell(slow, state="growing").summary
+    assert "doubles every" in tell(mood("growing fast", at_minute(0)), state="growing").summary
+
+
 def test_the_sentence_of_a_growing_topic() -> None:
     """The pace where it is known, and the crowd beside what is usual."""
     found = tell(mood("growing fast", at_minute(0)), state="growing")
@@ -288,7 +308,7 @@ def test_the_sentence_of_a_growing_topic() -> None:
 @pytest.mark.parametrize(
     ("state", "status", "opening"),
     [
-        ("growing", "updated", "cern/higgs keeps growing, 2 hours on (since 3 July 2012, 22:00 UTC): "),
+        ("growing", "updated", "cern/higgs stays larger than it was, 2 hours on (since 3 July 2012, 22:00 UTC): "),
         ("growing", "resolved", "cern/higgs has found its level after growing for 2 hours (since 3 July 2012, "),
         ("growing", "superseded", "cern/higgs has gone from growing to outgrown after 2 hours (since 3 July 2012, "),
         ("outgrown", "updated", "The community goes on making cern/higgs its own, 2 hours on (since 3 July 2012, "),

@@ -70,6 +70,7 @@ def test_the_evidence_is_that_of_the_hour() -> None:
         "hour_z": False,
         "hour_signals": True,
         "hour_actors": True,
+        "hour_top_actor_share": True,
     }
     assert alert.evidence.flags == ()
 

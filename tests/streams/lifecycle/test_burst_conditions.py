@@ -31,6 +31,15 @@ def test_a_learning_topic_must_be_large(signals: int, actors: int, enters: bool)
     assert satisfied(burst_leave(reading, LEARNING, RULES)) != enters
 
 
+@pytest.mark.parametrize("baseline", [LEARNING, usual(9.0)])
+@pytest.mark.parametrize(("share", "enters"), [(0.5, True), (0.51, False)])
+def test_a_flood_by_one_account_is_no_burst(baseline: BaselineReading, share: float, enters: bool) -> None:
+    """An hour of which one account made more than half is that account's, however many others are there."""
+    reading = hour(0, signals=9_000, actors=4_000, top_actor_share=share)
+
+    assert satisfied(burst_enter(reading, baseline, RULES)) == enters
+
+
 def test_wild_talk_is_no_burst_of_the_topic() -> None:
     """Members who talk about something else make no signal of the topic."""
     assert not satisfied(burst_enter(hour(0, signals=10, wild=5_000), usual(9.0), RULES))
