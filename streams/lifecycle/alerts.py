@@ -1,4 +1,4 @@
-"""Write an alert: its severity, its evidence, its times, and one sentence for a person who looks after a community.
+"""Write an alert: its severity, its evidence and its times; `*_words` have the sentences.
 
 Everything follows from a reading and an episode. Floats are rounded to `conditions.DIGITS` significant digits, maps
 are in the order of their keys (windows from short to long), cascades from large to small: the bytes are stable.
@@ -23,9 +23,10 @@ from schemas.alert import (
 )
 from schemas.lifecycle_rows import EpisodeRow
 from schemas.vitals import WINDOWS, WindowVitals
-from streams.lifecycle.conditions import DAY, Reading, compared, is_cold, rounded, satisfied
+from streams.lifecycle.conditions import DAY, Reading, compared, is_cold, rounded
 from streams.lifecycle.escape_words import TOLD_ELSEWHERE, escape_summary_of
-from streams.lifecycle.wording import EPOCH, ROOT_CHARACTERS_SAID, decimal, duration, moment, people, percent, shortened
+from streams.lifecycle.state_words import largest_first, summary_of
+from streams.lifecycle.wording import EPOCH, shortened
 
 EVIDENCE_MAX = 5
 SEVERITY_MAX = 10
@@ -183,7 +184,7 @@ def _evidence(reading: Reading) -> Evidence:
     flags = {*reading.flags, *((COLD_START,) if is_cold(reading) else ())}
     return Evidence(
         emergent=tuple(_named(topic) for topic in reading.emergent[:EVIDENCE_MAX]),
-        cascades=tuple(_shown(cascade) for cascade in _largest_first(reading.cascades)[:EVIDENCE_MAX]),
+        cascades=tuple(_shown(cascade) for cascade in largest_first(reading.cascades)[:EVIDENCE_MAX]),
         windows={name: _steady(reading.windows[name]) for name in WINDOWS if name in reading.windows},
         baseline=reading.measures.baseline,
         flags=tuple(sorted(flags)),
@@ -219,10 +220,6 @@ def _told_join(join: JoinEvidence) -> JoinEvidence:
     return msgspec.structs.replace(join, tag=tag, root=shortened(join.root, characters_max=ROOT_CHARACTERS_MAX))
 
 
-def _largest_first(cascades: tuple[CascadeEvidence, ...]) -> list[CascadeEvidence]:
-    return sorted(cascades, key=lambda cascade: (-cascade.size, -cascade.depth, cascade.root))
-
-
 def _steady(window: WindowVitals) -> WindowVitals:
     """Return a window whose bytes depend on its contents alone."""
     return WindowVitals(
@@ -233,116 +230,3 @@ def _steady(window: WindowVitals) -> WindowVitals:
         actors=window.actors,
         top_actor_share=rounded(window.top_actor_share) or 0.0,
     )
-
-
-# --- the sentence -----------------------------------------------------------------------------------------------------
-
-# What happened, by status and state; "" stands for any other state. An escape of talk is news, not an incident: these
-# sentences praise and blame nobody, and none of them calls for repair.
-PHRASES: dict[str, dict[str, str]] = {
-    "firing": {
-        "growing": "{name} has been growing since {since}",
-        "outgrown": "The community has made {name} its own since {since}",
-        "": "{name} has been {state} since {since}",
-    },
-    "updated": {
-        "growing": "{name} stays larger than it was, {age} on (since {since})",
-        "outgrown": "The community goes on making {name} its own, {age} on (since {since})",
-        "": "{name} is still {state}, {age} on (since {since})",
-    },
-    "resolved": {
-        "growing": "{name} has found its level after growing for {age} (since {since})",
-        "outgrown": "The brand is part of {name} again, after the community carried it for {age} (since {since})",
-        "": "{name} is no longer {state} after {age} (since {since})",
-    },
-    "superseded": {
-        "outgrown": "The community that made {name} its own for {age} (since {since}) goes on elsewhere",
-        "": "{name} has gone from {state} to {successor} after {age} (since {since})",
-    },
-    "expired": {
-        "": "{name} is no longer watched, after being {state} for {age} (since {since})",
-    },
-}
-# The same for `updated`, where the severity is higher than ever before in the episode.
-PHRASES_RISING: dict[str, str] = {
-    "growing": "{name} is growing more strongly, {age} on (since {since})",
-    "outgrown": "The community has taken {name} further still, {age} on (since {since})",
-    "": "{name} is {state} more clearly than before, {age} on (since {since})",
-}
-# The same for `updated`, where the conditions that led into the state do not all hold at the moment.
-PHRASES_RECEDING: dict[str, str] = {
-    "growing": "{name} still counts as growing but is slowing down, {age} on (since {since})",
-    "outgrown": "The community still carries {name}, less clearly than before, {age} on (since {since})",
-    "": "{name} still counts as {state}, less clearly than before, {age} on (since {since})",
-}
-
-
-def summary_of(
-    name: str,
-    *,
-    episode: EpisodeRow,
-    status: Status,
-    reading: Reading,
-    conditions: tuple[Condition, ...],
-    rising: bool = False,
-    successor: str | None = None,
-) -> str:
-    """Say in one sentence what happened, since when, by which numbers, and where most of it takes place."""
-    phrases = PHRASES[status]
-    if status == "updated" and rising:
-        phrases = PHRASES_RISING
-    elif status == "updated" and not satisfied(conditions):
-        phrases = PHRASES_RECEDING
-    opening = phrases.get(episode.state, phrases[""]).format(
-        name=name,
-        state=episode.state,
-        since=moment(episode.since_ms),
-        age=duration(reading.at_ms - episode.since_ms),
-        successor=successor,
-    )
-    decisive = _pace(reading, conditions) if episode.state == "growing" else _own_part(reading)
-    parts = [decisive, _crowd(reading), _where(reading)]
-    return f"{opening}: {'; '.join(part for part in parts if part)}."
-
-
-def _own_part(reading: Reading) -> str:
-    ratio, share = reading.measures.outgrowth_ratio, reading.measures.endogenous_share
-    parts = []
-    if share is not None:
-        parts.append(f"{percent(share)} of the signals are in conversations that people started themselves")
-    if ratio is not None:
-        subject = "which" if parts else "conversations that people started themselves"
-        day = reading.windows[DAY].by_lineage
-        if day.get("brand", 0) + day.get("seeded", 0):
-            parts.append(f"{subject} draw {decimal(ratio)} times the engagement of those that the brand started")
-        else:
-            parts.append("the brand started none of late")
-    return ", ".join(parts)
-
-
-def _pace(reading: Reading, conditions: tuple[Condition, ...]) -> str:
-    parts = []
-    if any(one.name == "baseline_z" and one.relation == ">=" and one.holds and not one.guard for one in conditions):
-        parts.append(f"its audience is far above the usual (z = {reading.measures.baseline_z:.1f})")
-    doubling_s = reading.measures.doubling_time_s
-    # A doubling that takes a week is no news.
-    doubles = any(one.name == "doubling_time_s" and one.relation == "<=" and one.holds for one in conditions)
-    if doubles and doubling_s is not None and 0 < doubling_s < math.inf:
-        parts.append(f"activity doubles every {duration(round(doubling_s * 1000))}")
-    return " and ".join(parts)
-
-
-def _crowd(reading: Reading) -> str:
-    said = f"{people(reading.windows[DAY].actors)} took part within {duration(reading.day_ms)}"
-    expected = reading.measures.baseline_expected
-    if is_cold(reading) or expected is None:
-        return f"{said} (the topic is too young to say what is usual)"
-    return f"{said}, where {expected:,.0f} would be usual"
-
-
-def _where(reading: Reading) -> str:
-    largest = _largest_first(reading.cascades)[:1]
-    if not largest or largest[0].size < 2:
-        return ""
-    root = shortened(largest[0].root, characters_max=ROOT_CHARACTERS_SAID)
-    return f"the largest cascade is {root} with {largest[0].size:,} posts and shares, {largest[0].depth:,} deep"

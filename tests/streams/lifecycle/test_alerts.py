@@ -1,45 +1,17 @@
-"""Check the severity, the evidence, the times and the sentence of an alert, and that its bytes are stable."""
+"""Check the severity, the evidence and the times of an alert, and that its bytes are stable."""
 
 import msgspec
 import pytest
 
-from schemas.alert import Alert, CascadeEvidence, Condition, EmergentEvidence, Status
-from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS, Rules
+from schemas.alert import CascadeEvidence, EmergentEvidence
+from schemas.rules import DAY_MS, HOUR_MS, Rules
 from schemas.vitals import WindowVitals
 from streams.lifecycle import alerts, conditions
 from streams.lifecycle.alerts import severity_of
-from streams.lifecycle.conditions import Reading, condition
+from streams.lifecycle.conditions import condition
 from streams.lifecycle.episodes import opened
-from tests.streams.lifecycle.readings import START_MS, at_minute, mood
-
-CASCADES = tuple(CascadeEvidence(f"post-{n}", size=n, depth=n % 3) for n in (7, 512, 3, 40, 41, 2, 12))
-
-
-def tell(reading: Reading, *, state: str = "outgrown", status: Status = "firing", rising: bool = False) -> Alert:
-    """Tell an episode whose conditions have held for two hours."""
-    enter = {"outgrown": conditions.outgrown_enter, "growing": conditions.growing_enter}[state]
-    found = enter(reading, Rules())
-    episode = opened(
-        brand="cern",
-        topic="higgs",
-        state=state,
-        entered_ms=reading.at_ms,
-        since_ms=reading.at_ms - 2 * HOUR_MS,
-        severity=severity_of(found),
-    )
-    return alerts.build_alert(
-        brand="cern",
-        topic="higgs",
-        episode=episode,
-        status=status,
-        severity=episode.severity,
-        reading=reading,
-        conditions=found,
-        rules_hash="f" * 16,
-        rising=rising,
-        successor="outgrown" if status == "superseded" else None,
-    )
-
+from tests.streams.lifecycle.readings import START_MS, mood
+from tests.streams.lifecycle.telling import CASCADES, tell
 
 # --- severity ---------------------------------------------------------------------------------------------------------
 
@@ -257,147 +229,3 @@ def test_an_alert_of_hostile_names_stays_small_and_on_one_line() -> None:
     assert len(msgspec.json.encode(found)) < 16 * 1024
     assert found.summary.isprintable()
     assert len(found.summary) < 600
-
-
-# --- the sentence -----------------------------------------------------------------------------------------------------
-
-
-def test_the_sentence_of_an_outgrown_topic() -> None:
-    """What happened, since when, the numbers that decided, and the largest cascade."""
-    found = tell(mood("outgrown", at_minute(8 * 60 + 12), cascades=CASCADES))
-
-    assert found.summary == (
-        "The community has made cern/higgs its own since 4 July 2012, 06:12 UTC: 75 % of the signals are in "
-        "conversations that people started themselves, which draw 3.0 times the engagement of those that the brand "
-        "started; 4,000 people took part within 24 hours, where 1,000 would be usual; the largest cascade is post-512 "
-        "with 512 posts and shares, 2 deep."
-    )
-
-
-def test_a_brand_that_started_nothing_is_not_divided_by() -> None:
-    """A ratio to nothing says nothing: the sentence says that there was nothing."""
-    alone = mood("outgrown", at_minute(0))
-    alone.windows["24h"].by_lineage = {"adopted": 4_000}
-
-    found = tell(alone)
-
-    assert "which" not in found.summary
-    assert "people started themselves, the brand started none of late; " in found.summary
-
-
-def test_a_slow_doubling_is_no_news() -> None:
-    """It is said where it is one of the reasons, and nowhere else."""
-    slow = mood("growing fast", at_minute(0))
-    slow.measures.doubling_time_s = 6 * 24 * 3_600.0
-
-    assert "doubles" not in tell(slow, state="growing").summary
-    assert "doubles every" in tell(mood("growing fast", at_minute(0)), state="growing").summary
-
-
-def test_the_sentence_of_a_growing_topic() -> None:
-    """The pace where it is known, and the crowd beside what is usual."""
-    found = tell(mood("growing fast", at_minute(0)), state="growing")
-
-    assert found.summary == (
-        "cern/higgs has been growing since 3 July 2012, 22:00 UTC: its audience is far above the usual (z = 9.0) and "
-        "activity doubles every 50 minutes; "
-        "1,000 people took part within 24 hours, where 1,000 would be usual."
-    )
-
-
-@pytest.mark.parametrize(
-    ("state", "status", "opening"),
-    [
-        ("growing", "updated", "cern/higgs stays larger than it was, 2 hours on (since 3 July 2012, 22:00 UTC): "),
-        ("growing", "resolved", "cern/higgs has found its level after growing for 2 hours (since 3 July 2012, "),
-        ("growing", "superseded", "cern/higgs has gone from growing to outgrown after 2 hours (since 3 July 2012, "),
-        ("outgrown", "updated", "The community goes on making cern/higgs its own, 2 hours on (since 3 July 2012, "),
-        ("outgrown", "resolved", "The brand is part of cern/higgs again, after the community carried it for 2 hours "),
-    ],
-)
-def test_every_status_has_its_own_words(state: str, status: Status, opening: str) -> None:
-    """A reader of one line of a feed must see whether something begins, goes on or ends."""
-    name = {"growing": "growing fast"}.get(state, state)
-
-    assert tell(mood(name, START_MS), state=state, status=status).summary.startswith(opening)
-
-
-@pytest.mark.parametrize(
-    ("state", "words"), [("growing", "is slowing down"), ("outgrown", "still carries cern/higgs, less clearly")]
-)
-def test_a_reminder_says_when_the_conditions_hold_no_longer(state: str, words: str) -> None:
-    """During the `keep` the episode is open but receding; "keeps growing" would be untrue."""
-    assert words in tell(mood("undecided", START_MS), state=state, status="updated").summary
-
-
-@pytest.mark.parametrize(
-    ("state", "words"), [("growing", "is growing more strongly"), ("outgrown", "has taken cern/higgs further still")]
-)
-def test_a_rise_is_said(state: str, words: str) -> None:
-    """An update that is told for its severity says what changed, not that all goes on as before."""
-    assert words in tell(mood("outgrown far", START_MS), state=state, status="updated", rising=True).summary
-
-
-def test_a_cold_start_is_said() -> None:
-    """Without a baseline nothing is usual, and the sentence must not pretend otherwise."""
-    found = tell(mood("outgrown", START_MS, baseline="learning", baseline_z=None, baseline_expected=None))
-
-    assert "4,000 people took part within 24 hours (the topic is too young to say what is usual)" in found.summary
-
-
-def test_a_sentence_leaves_out_what_is_not_known() -> None:
-    """No "None", no empty clause, no cascade of a single post."""
-    found = tell(
-        mood("silent", START_MS, actors=1, cascades=(CascadeEvidence("alone", size=1, depth=0),)), status="updated"
-    )
-
-    assert found.summary == (
-        "The community still carries cern/higgs, less clearly than before, 2 hours on (since 3 July 2012, 22:00 UTC): "
-        "1 person took part within 24 hours, where 1,000 would be usual."
-    )
-
-
-@pytest.mark.parametrize(
-    ("since_ms", "words"),
-    [
-        (500, "a moment"),
-        (90_000, "90 seconds"),
-        (119 * MINUTE_MS, "119 minutes"),
-        (2 * HOUR_MS, "2 hours"),
-        (47 * HOUR_MS, "47 hours"),
-        (50 * HOUR_MS, "2 days"),
-    ],
-)
-def test_durations_are_said_in_their_largest_plural_unit(since_ms: int, words: str) -> None:
-    """So "1 hour" is never said where it was an hour and 59 minutes."""
-    episode = opened(
-        brand="b", topic="t", state="growing", entered_ms=START_MS, since_ms=START_MS - since_ms, severity=1
-    )
-    found = alerts.summary_of(
-        "b/t",
-        episode=episode,
-        status="resolved",
-        reading=mood("seeded", START_MS),
-        conditions=(Condition("c", 1.0, 1.0, True),),
-    )
-
-    assert f"after growing for {words} (since" in found
-
-
-@pytest.mark.parametrize("status", [*alerts.PHRASES])
-def test_a_state_without_words_of_its_own_is_told_all_the_same(status: Status) -> None:
-    """A state that is added later needs no sentence here to be readable."""
-    episode = opened(brand="b", topic="t", state="new", entered_ms=START_MS, since_ms=START_MS, severity=1)
-
-    found = alerts.summary_of(
-        "b/t",
-        episode=episode,
-        status=status,
-        reading=mood("seeded", START_MS),
-        conditions=(Condition("c", 0.0, 1.0, status != "updated"),),
-        successor="newer",
-    )
-
-    assert "b/t" in found
-    assert "new" in found
-    assert "{" not in found
