@@ -29,8 +29,8 @@ $(STAMP): pyproject.toml $(LOCKS)/development.txt
 demo: install ## watch a community outgrow a brand's topic: embedded Kafka and Valkey, a worker, a season
 	@$(BIN)/overgrowth demo
 
-test: install ## the whole test suite
-	@$(BIN)/python -m pytest
+test: install ## the whole test suite, on all cores
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: install ## lint, format, types, tidy
 	@$(BIN)/ruff check .
