@@ -6,33 +6,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from agents.cli import main
 from agents.commands.explain import EXIT_DIFFERS
 from agents.settings import Settings
 from agents.stack.valkey import ValkeyServer
 from agents.views import Views, ViewsBatch
 from schemas.alert import Alert
 from tests.agents.commands.test_alerts import write
-from tests.agents.seasons.small_season import TEXT
-
-LOOSE = "outgrown: {ratio_enter: 1.4, share_enter: 0.5, cold_actors_min: 10, cold_signals_min: 30, for: 10m}\n"
-
-
-def overgrowth(*words: object) -> Result:
-    """Run a command."""
-    return CliRunner().invoke(main, [str(word) for word in words])
+from tests.agents.seasons.small_log import overgrowth, write_small_log
 
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a small season's log, seeds, rules, and the alerts that they raise."""
-    folder = tmp_path_factory.mktemp("season")
-    (folder / "small.yaml").write_text(TEXT, encoding="utf-8")
-    (folder / "loose.yaml").write_text(LOOSE)
-    made = ("--out", folder / "log.ndjson", "--truth", folder / "truth.ndjson", "--seeds", folder / "seeds.yaml")
-    assert overgrowth("simulate", "--season", folder / "small.yaml", "--seed", 3, *made).exit_code == 0
+    folder = write_small_log(tmp_path_factory.mktemp("season"))
     given = ("--seeds", folder / "seeds.yaml", "--rules", folder / "loose.yaml", "--alerts", folder / "alerts.ndjson")
     assert overgrowth("backtest", folder / "log.ndjson", *given).exit_code == 0
     return folder
