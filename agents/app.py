@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 import faust
 from faust.app.base import BootStrategy
 from faust.types import TP
+from faust.types.auth import CredentialsT
 
+from agents.access import kafka_credentials
 from agents.quieting import quiet_loggers
 from agents.settings import Settings, SettingsError, load_settings
 from agents.transport import BatchSchema, BatchTransport
@@ -91,6 +93,7 @@ def faust_options(settings: Settings) -> dict[str, Any]:
     """Return Faust's settings; `FAUST.md` appendix A says why each is what it is."""
     return {
         "broker": [f"kafka://{part.strip()}" for part in settings.kafka.split(",")],
+        "broker_credentials": kafka_credentials(settings),
         "store": "memory://",
         "table_standby_replicas": 0,
         "processing_guarantee": "at_least_once",
@@ -128,6 +131,9 @@ def _plain(value: Any) -> Any:
     """Return a setting as a value that compares: URLs and choices as text, one broker like a list of one."""
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, CredentialsT):
+        # Each has a TLS context of its own, and a password that no message may show.
+        return type(value).__name__, value.protocol.value, getattr(value, "username", None)
     if isinstance(value, list):
         return [_plain(part) for part in value]
     # Faust shortens `memory://` to `memory:`.

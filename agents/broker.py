@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
+from agents.access import ACLS, kafka_options, why_refused
 from agents.lane import Outgoing, Sent, acknowledged
 from agents.settings import Settings
 from agents.table import Change
@@ -15,6 +16,8 @@ from schemas.channels import CHANNELS, ChannelSpec, named, raw_channel
 
 BATCH_BYTES_MAX = 512 * 1024
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
+NOT_ALLOWED = 29
+"""Kafka's error code TOPIC_AUTHORIZATION_FAILED."""
 _QUIET_POLLS_MAX = 200
 _POLL_MS = 50
 _FOLLOW_POLL_MS = 1_000
@@ -33,12 +36,19 @@ def unreachable(url: str, error: object) -> BrokerError:
     )
 
 
+async def refused_by_kafka(settings: Settings, error: Exception) -> BrokerError:
+    """Return the error for a Kafka that does not let us do what we need, with the reason where one can be found."""
+    reason = await why_refused(settings, error)
+    return unreachable(settings.kafka, error) if reason is None else BrokerError(f"Kafka: {reason}")
+
+
 def client_options(settings: Settings) -> dict[str, Any]:
     """Return the options that every client of ours has in common."""
     return {
         "bootstrap_servers": settings.kafka,
         "request_timeout_ms": 30_000,
         "client_id": f"overgrowth-{settings.group}",
+        **kafka_options(settings),
     }
 
 
@@ -58,7 +68,7 @@ async def start_producer(settings: Settings) -> AIOKafkaProducer:
         await producer.start()
     except (KafkaError, OSError) as error:
         await producer.stop()
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     return producer
 
 
@@ -128,7 +138,7 @@ async def read_partition(
                     f"got none for {quiet_s:.0f} s after {await consumer.position(tp)}; is Kafka well?"
                 )
     except (KafkaError, OSError) as error:
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     finally:
         await consumer.stop()
 
@@ -164,7 +174,7 @@ async def follow_partition(
             if records := fetched.get(tp):
                 yield records
     except (KafkaError, OSError) as error:
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     finally:
         await consumer.stop()
 
@@ -229,7 +239,7 @@ async def create_channels(settings: Settings, specs: Sequence[ChannelSpec] | Non
         await _check_partitions(admin, wanted, settings)
         return [channel.name for channel in missing]
     except (KafkaError, OSError) as error:
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     finally:
         await admin.close()
 
@@ -249,6 +259,11 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[NewTopic]) -> None:
     except TopicAlreadyExistsError:
         return
     for name, code, *rest in getattr(answer, "topic_errors", []):
+        if code == NOT_ALLOWED:
+            raise BrokerError(
+                f"channel {name}: expected to be allowed to create it, which is missing, got a refusal; "
+                f"create the channels with the principal that {ACLS} has for it"
+            )
         # 36: another worker that starts at the same time was first, which is as good.
         if code not in (0, 36):
             raise BrokerError(f"channel {name}: expected Kafka to create it, got error {code} {rest[:1]}")

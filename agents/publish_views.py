@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from agents.access import redis_options
 from agents.broker import BrokerError, read_partition
 from agents.cascade_views import WaitingCascades, is_live
 from agents.lane import Batch
@@ -45,7 +46,7 @@ class Publisher:
         self._settings = settings
         self._vitals_channel = named(VITALS, namespace=settings.namespace)
         self._cascades_channel = named(CASCADES, namespace=settings.namespace)
-        self._views = Views(settings.redis, settings.namespace, metrics=metrics)
+        self._views = Views(settings.redis, settings.namespace, options=redis_options(settings), metrics=metrics)
         self._vitals: dict[str, tuple[Vitals, bytes]] = {}
         self._cascades = WaitingCascades()
         self._alerts: list[tuple[Alert, bytes]] = []
@@ -54,6 +55,10 @@ class Publisher:
         self._waiting = asyncio.Event()
         self._stopped = asyncio.Event()
         self._writing = asyncio.Lock()
+
+    async def check(self) -> None:
+        """Raise `ViewsError` where Redis does not let us in."""
+        await self._views.check()
 
     def take(self, channel: str, partition: int, batch: Batch) -> None:
         """Take the records of one batch; what cannot be read as what its channel carries is logged and left out."""

@@ -27,10 +27,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `clock` "wall" the leading worker writes wall time into the log once a second; with "log" time passes in the
     signals alone, as a replay wants it. With `create_channels` false a worker only checks that its channels are there,
     and needs no right to create them: `overgrowth channels apply` does that.
+    What ends in `_file` is the path of a file: secrets are in files alone, so that
+    neither a list of processes nor whatever shows settings can tell them. The file of the pseudonyms' key is read by
+    `agents.pseudonyms`, the others by `agents.access`.
     """
 
     kafka: str = "127.0.0.1:9092"
+    kafka_security: Literal["plaintext", "ssl", "sasl_ssl"] = "plaintext"
+    kafka_ca_file: str = ""
+    kafka_certificate_file: str = ""
+    kafka_key_file: str = ""
+    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password_file: str = ""
     redis: str = "redis://127.0.0.1:6379/0"
+    redis_ca_file: str = ""
+    redis_certificate_file: str = ""
+    redis_key_file: str = ""
+    redis_password_file: str = ""
     namespace: str = ""
     partitions: int = 4
     replication: int = 1
@@ -38,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compression: Literal["", "gzip", "lz4", "zstd", "snappy"] = "zstd"
     raw_networks: tuple[str, ...] = ("native", "snap-higgs")
     views: bool = True
+    pseudonym_key_file: str = ""
     clock: Literal["wall", "log"] = "wall"
     lateness_ms: int = 10_000
     source_idle_ms: int = 60_000

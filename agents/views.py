@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
+from agents.access import why_redis_refused
 from agents.cascade_views import WRITE_CASCADE, cascade_arguments, cascade_views, largest_first, topic_of
 from agents.metrics import Metrics, RedisOperation
 from schemas.alert import Alert
@@ -161,7 +162,8 @@ def revision_of(alert_id: str) -> int:
 class Views:
     """The read model under one namespace; the empty one is the live installation.
 
-    Nothing is connected until it is used. `metrics` counts what fails. The delays are those of `write_until_done`.
+    Nothing is connected until it is used. `options` are those of the client beside the URL (`agents.access`); `metrics`
+    counts what fails. The delays are those of `write_until_done`.
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class Views:
         redis_url: str,
         namespace: str = "",
         *,
+        options: Mapping[str, Any] | None = None,
         metrics: Metrics | None = None,
         backoff_first_s: float = 0.1,
         backoff_max_s: float = 5.0,
@@ -176,6 +179,7 @@ class Views:
         try:
             self._redis = Redis.from_url(
                 redis_url,
+                **(options or {}),
                 # The newer protocol brings nothing here, and commands at connecting that an older Redis refuses.
                 protocol=2,
                 socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -207,6 +211,17 @@ class Views:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+    async def check(self) -> None:
+        """Raise `ViewsError` where Redis answers and does not let us in; where it is away, say nothing.
+
+        What is away may come back; a wrong secret stays wrong, and whoever starts a worker is there to hear of it.
+        """
+        try:
+            await self._redis.exists(self._key("layout"))
+        except RedisError as error:
+            if (reason := why_redis_refused(error)) is not None:
+                raise ViewsError(f"redis at {self._place}: {reason}") from None
 
     # --- writing ------------------------------------------------------------------------------------------------------
 

@@ -240,6 +240,8 @@ class Worker:
         self._begin(self.pulse.beat_for_ever())
         logger.info("http://%s:%d/metrics /live /ready /startup", self.settings.metrics_host, self.health.port)
         await create_channels(self.settings)
+        if self.publisher is not None:
+            await self.publisher.check()
         await self.registry.read()
         self._begin(self.registry.follow())
         self.begin(await start_producer(self.settings))

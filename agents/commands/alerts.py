@@ -10,7 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.broker import client_options, unreachable
+from agents.broker import client_options, refused_by_kafka
 from agents.commands.options import kafka_option, namespace_option
 from agents.commands.presence import require_channel
 from agents.settings import Settings, load_settings
@@ -101,7 +101,7 @@ async def new_alerts(
                             del seen[next(iter(seen))]
                         yield record.value, alert
     except (KafkaError, OSError) as error:
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     finally:
         await consumer.stop()
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from agents.access import redis_options
 from agents.backtesting import load_registry, read_overrides, run
 from agents.backtesting.running import UnreadableFile
 from agents.commands.alerts import new_alerts, printable
@@ -161,7 +162,7 @@ def _in_channel(settings: Settings) -> list[Stored]:
 
 def _in_redis(settings: Settings) -> list[Stored]:
     async def read() -> list[Alert]:
-        views = Views(settings.redis, settings.namespace)
+        views = Views(settings.redis, settings.namespace, options=redis_options(settings))
         try:
             return await views.alerts(VIEWS_ALERTS_MAX)
         finally:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from agents.broker import BrokerError, client_options, unreachable
+from agents.broker import BrokerError, client_options, refused_by_kafka
 from agents.settings import Settings
 from schemas.channels import ChannelSpec, named
 
@@ -27,7 +27,7 @@ async def require_channel(settings: Settings, spec: ChannelSpec) -> Channel:
         present = name in await admin.list_topics()
         described = await admin.describe_topics([name]) if present else []
     except (KafkaError, OSError) as error:
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     finally:
         await admin.close()
     if not present:

@@ -10,7 +10,7 @@ import click
 import msgspec
 from aiokafka.errors import KafkaError
 
-from agents.broker import create_channels, start_producer, unreachable
+from agents.broker import create_channels, refused_by_kafka, start_producer
 from agents.commands.options import (
     BEGINNING_MS,
     Instant,
@@ -92,7 +92,7 @@ async def apply_seeds(settings: Settings, file: SeedsFile, *, effective_from_ms:
         try:
             await publish_topics(settings, producer, changed, known=known.values())
         except (KafkaError, OSError) as error:
-            raise unreachable(settings.kafka, error) from None
+            raise await refused_by_kafka(settings, error) from None
         finally:
             await producer.stop()
     return applied

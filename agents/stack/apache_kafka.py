@@ -73,17 +73,24 @@ class ApacheKafka(Server):
     def _command(self, directory: Path, ports: list[int]) -> list[str]:
         data = directory / "kafka-data"
         properties = directory / "kafka.properties"
-        broker, controller = (f"{LOOPBACK}:{port}" for port in ports)
-        settings = _SETTINGS | {
-            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{broker}",
-            "controller.quorum.voters": f"1@{controller}",
-            "log.dirs": str(data),
-        }
+        settings = self._settings(directory, ports) | {"log.dirs": str(data)}
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
         if not (data / "meta.properties").exists():
             self._format(properties)
         return [*self._program(heap="512m"), "kafka.Kafka", str(properties)]
+
+    def _settings(self, directory: Path, ports: list[int]) -> dict[str, str]:
+        """Return what the broker is set to, but for where its log lies."""
+        broker, controller = (f"{LOOPBACK}:{port}" for port in ports[:2])
+        return _SETTINGS | {
+            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{broker}",
+            "controller.quorum.voters": f"1@{controller}",
+        }
+
+    def _format_options(self) -> list[str]:
+        """Return what the storage is formatted with, beside its id: users that are there from the first start on."""
+        return []
 
     def _program(self, *, heap: str) -> list[str]:
         # Warnings and errors go to the log; at `info` a start alone writes a thousand lines.
@@ -101,6 +108,7 @@ class ApacheKafka(Server):
             cluster_id,
             "-c",
             str(properties),
+            *self._format_options(),
         ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_WITHIN_S, check=False)
