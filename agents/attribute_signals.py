@@ -8,6 +8,7 @@ import msgspec
 from agents.lane import Batch, Outgoing
 from agents.metrics import Metrics, Outcome
 from agents.packing import item_partition, packed
+from agents.pseudonyms import pseudonyms_of
 from agents.settings import Settings
 from schemas.channels import ATTRIBUTED, LATE, REJECTIONS, SIGNALS, named
 from schemas.rejection import Rejection
@@ -15,6 +16,7 @@ from schemas.signal import Kind, Op, Signal, conversation_of
 from streams.attribution.matcher import Registry
 from streams.eventtime.clock import ClockSettings
 from streams.networks.native import normalize
+from streams.pseudonyms import Pseudonyms, without_words
 from streams.steps.attribute import NAME, Arrival, AttributeSettings, AttributeStep
 from streams.steps.ledger import Ledger
 
@@ -36,6 +38,7 @@ class AttributeShell:
         self._attributed = named(ATTRIBUTED, namespace=settings.namespace)
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
         self._late = named(LATE, namespace=settings.namespace)
+        self._pseudonyms = pseudonyms_of(settings)
         self._told = Ledger()
         self._arrived: Counter[tuple[Kind, Op]] = Counter()
         self._refused: list[Rejection] = []
@@ -51,6 +54,8 @@ class AttributeShell:
             Arrival(record.offset, record.timestamp_ms, record.value or b"", normalize(record.value))
             for record in batch.records
         ]
+        if self._pseudonyms is not None:
+            _hide(arrivals, self._pseudonyms)
         told = step.advance(arrivals, next_offset=batch.next_offset)
         self._arrived.update(
             (arrival.decoded.kind, arrival.decoded.op) for arrival in arrivals if isinstance(arrival.decoded, Signal)
@@ -64,10 +69,9 @@ class AttributeShell:
             after=told.after,
             upto=told.upto,
         )
-        self._refused += told.rejections
-        outgoing += [
-            Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)) for refused in told.rejections
-        ]
+        rejections = told.rejections if self._pseudonyms is None else list(map(without_words, told.rejections))
+        self._refused += rejections
+        outgoing += [Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)) for refused in rejections]
         for late in told.late:
             key = conversation_of(late.signal).encode()
             outgoing.append(Outgoing(self._late, key, _to_json(late), timestamp_ms=late.signal.at))
@@ -96,6 +100,13 @@ class AttributeShell:
         )
         conversations = self.step.conversations
         metrics.set_cascades(self._partition, open=conversations.live, orphans=conversations.waiting)
+
+
+def _hide(arrivals: list[Arrival], pseudonyms: Pseudonyms) -> None:
+    """Put pseudonyms where names still are: in signals that somebody else wrote into this channel."""
+    for number, arrival in enumerate(arrivals):
+        if isinstance(arrival.decoded, Signal):
+            arrivals[number] = arrival._replace(decoded=pseudonyms.signal(arrival.decoded))
 
 
 def step_settings(settings: Settings) -> AttributeSettings:

@@ -6,12 +6,14 @@ import msgspec
 
 from agents.lane import Batch, Outgoing
 from agents.metrics import Metrics, Outcome
+from agents.pseudonyms import pseudonyms_of
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named, raw_channel
 from schemas.rejection import Place
 from schemas.signal import Heartbeat, Signal, conversation_of, is_addressed
 from streams.networks import NETWORKS, native
 from streams.networks.refusal import Refusal, rejection
+from streams.pseudonyms import without_words
 
 HEARTBEAT_PREFIX = b'{"heartbeat":'
 """How heartbeats begin that connectors write among the payloads of any network; no network's own payload does."""
@@ -28,6 +30,7 @@ class Normalizer:
         self._normalize = NETWORKS[network].normalize
         self._metrics = metrics
         self._partitions = settings.partitions
+        self._pseudonyms = pseudonyms_of(settings)
         self._signals = named(SIGNALS, namespace=settings.namespace)
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
 
@@ -44,6 +47,8 @@ class Normalizer:
                 outcomes["rejected"] += 1
                 place = Place(channel=self.channel, partition=partition, offset=record.offset)
                 refused = rejection(said, record.value, place)
+                if self._pseudonyms is not None:
+                    refused = without_words(refused)
                 self._metrics.count_rejections(refused.reason)
                 outgoing.append(Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)))
                 continue
@@ -60,6 +65,8 @@ class Normalizer:
         at_ms = _logged_ms(said.at, record_ms=record_ms)
         if isinstance(said, Heartbeat):
             return heartbeat_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
+        if self._pseudonyms is not None:
+            said = self._pseudonyms.signal(said)
         return signal_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
 
 

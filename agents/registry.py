@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from agents.broker import BrokerError, follow_partition, read_partition, send_all
 from agents.lane import Outgoing
+from agents.pseudonyms import pseudonyms_of
 from agents.settings import Settings
 from schemas.channels import TOPICS, named
 from schemas.seeds import TopicRecord
@@ -38,12 +39,16 @@ class RegistryReader:
         self._channel = named(TOPICS, namespace=settings.namespace)
         self._records: dict[str, TopicRecord] = {}
         self._next_offset: int | None = None
+        self._pseudonyms = pseudonyms_of(settings)
         self.registry = _EMPTY
 
     @property
     def records(self) -> list[TopicRecord]:
         """The topics, in the order of their keys."""
         return [self._records[key] for key in sorted(self._records)]
+
+    def _built(self) -> Registry:
+        return Registry(self.records if self._pseudonyms is None else self._pseudonyms.topics(self.records))
 
     async def read(self) -> bool:
         """Read what is new up to the end of the channel; say whether anything changed. Raises `BrokerError`."""
@@ -54,7 +59,7 @@ class RegistryReader:
             self._take_all(records)
             changed = True
         if changed:
-            self.registry = Registry(self.records)
+            self.registry = self._built()
         return changed
 
     def _take_all(self, records: Iterable[Any]) -> None:
@@ -91,7 +96,7 @@ class RegistryReader:
                     self._settings, channel=self._channel, partition=0, offset=self._next_offset
                 ):
                     self._take_all(records)
-                    self.registry = Registry(self.records)
+                    self.registry = self._built()
                     logger.info("registry: %d topics, as %s tells", len(self._records), self._channel)
             except BrokerError as error:
                 logger.error("%s", error)

@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError, KafkaError
 from aiokafka.partitioner import murmur2
 
-from agents.broker import BrokerError, create_channels, start_producer, unreachable
+from agents.broker import BrokerError, create_channels, refused_by_kafka, start_producer
 from agents.logs import LogError, SignalLog, read_signals
+from agents.pseudonyms import pseudonyms_of
 from agents.replay_timing import Pace, SourceProgress
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named
@@ -25,6 +26,7 @@ from schemas.signal import Heartbeat, Signal, conversation_of, is_addressed
 from streams.backtest import Entry
 from streams.networks import native
 from streams.networks.refusal import Refusal, rejection
+from streams.pseudonyms import without_words
 
 FLUSH_EVERY_S = 0.2
 """Batches that do not fill are sent after this time, so that no partition waits for another one's."""
@@ -42,10 +44,10 @@ _to_json = msgspec.json.Encoder().encode
 class ReplaySummary(msgspec.Struct):
     """What a replay has done so far, or did: lines read and what became of them, event time, and the time it took.
 
-    `refused` lines were sent as they are (native logs; the worker rejects them) or told on `social.rejections`;
-    `skipped` ones lie outside the span that was asked for; `heartbeats` counts records, those of the log and ours.
-    `first_ms` and `last_ms` are the least and the largest event time sent. `done` is the share of the log that was
-    read, None where its size is not known.
+    `refused` lines were sent as they are (native logs without pseudonyms; the worker rejects them) or told on
+    `social.rejections`; `skipped` ones lie outside the span that was asked for; `heartbeats` counts records, those of
+    the log and ours. `first_ms` and `last_ms` are the least and the largest event time sent. `done` is the share of the
+    log that was read, None where its size is not known.
     """
 
     lines: int = 0
@@ -99,7 +101,7 @@ async def replay(
                 "got InvalidTimestampError; raise its message.timestamp.after.max.ms"
             ) from None
         except (KafkaError, OSError) as error:
-            raise unreachable(settings.kafka, error) from None
+            raise await refused_by_kafka(settings, error) from None
         finally:
             await producer.stop()
     finally:
@@ -183,7 +185,9 @@ class _Run:
         self._in_span = True
         self._pace = pace
         self._report = report
-        self._is_native = signals.format == native.NAME
+        self._pseudonyms = pseudonyms_of(settings)
+        # Lines go as they are where they are as the channel wants them, and may name people.
+        self._as_it_is = signals.format == native.NAME and self._pseudonyms is None
         self._partitions = settings.partitions
         self._places: dict[str, tuple[int, bytes]] = {}
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
@@ -219,7 +223,7 @@ class _Run:
 
     async def _take(self, entries: list[Entry]) -> None:
         summary, batches, progress, places = self.summary, self._batches, self._progress, self._places
-        is_native = self._is_native
+        as_it_is, pseudonyms = self._as_it_is, self._pseudonyms
         for number, payload, decoded in entries:
             summary.lines += 1
             if isinstance(decoded, Signal):
@@ -232,15 +236,16 @@ class _Run:
                     await self._wait(self._pace, at_ms)
                 if progress.is_round_due(decoded.source, at_ms):
                     await self._tell_all(progress.tell_round())
-                value = payload if is_native else _to_json(decoded)
-                if decoded.op == "create" or is_addressed(decoded):
-                    conversation = conversation_of(decoded)
+                signal = decoded if pseudonyms is None else pseudonyms.signal(decoded)
+                value = payload if as_it_is else _to_json(signal)
+                if signal.op == "create" or is_addressed(signal):
+                    conversation = conversation_of(signal)
                     partition, key = places.get(conversation) or self._place(conversation)
                     # The coroutine is for the one record in thousands that has to wait.
                     if not batches.has_taken(partition, key, value, at_ms):
                         await batches.add(partition, key=key, value=value, timestamp_ms=at_ms)
                 else:
-                    await self._to_every_partition(decoded.id.encode(), value, at_ms)
+                    await self._to_every_partition(signal.id.encode(), value, at_ms)
                 summary.signals += 1
                 if summary.first_ms is None or at_ms < summary.first_ms:
                     summary.first_ms = at_ms
@@ -278,10 +283,12 @@ class _Run:
     async def _refuse(self, number: int, payload: bytes, refusal: Refusal) -> None:
         """Send a refused line on: as it is, for the worker to reject it, if that would read it in the same way."""
         self.summary.refused += 1
-        if self._is_native:
+        if self._as_it_is:
             await self._batches.add(0, key=b"", value=payload, timestamp_ms=self._progress.largest_ms)
             return
         made = rejection(refusal, payload, Place(channel=self._name, offset=number))
+        if self._pseudonyms is not None:
+            made = without_words(made)
         future = await self._producer.send(self._rejections, value=_to_json(made), key=made.reason.encode())
         future.add_done_callback(_look_at)
         self._rejected.append(future)

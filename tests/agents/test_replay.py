@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 import agents.replay as under_test
@@ -163,6 +164,23 @@ def test_what_a_native_log_has_refused_goes_on_as_it_is(settings: Settings, tmp_
     unkeyed = [record for record in read_channel(settings) if record.key == b""]
     assert [(record.partition, record.value) for record in unkeyed] == [(0, line) for line in refused]
     assert (summary.lines, summary.signals, summary.refused) == (6, 2, 4)
+
+
+def test_with_pseudonyms_no_line_goes_as_it_is(settings: Settings, tmp_path: Path) -> None:
+    """Signals are sent without names, under keys without names, and what is refused is told without its words."""
+    key_file = tmp_path / "keys"
+    key_file.write_text("1:a secret of this test alone")
+    settings = msgspec.structs.replace(settings, pseudonym_key_file=str(key_file))
+    line = signal_line(1, at_ms=BEGIN_MS, root="at://canary/1").replace(b'"a"', b'"canary"')
+    log = written(tmp_path / "log", [line, b'{"id": "canary"}'])
+
+    summary = asyncio.run(replay(settings, log, format="native"))
+
+    assert (summary.signals, summary.refused) == (1, 1)
+    signals, rejections = read_channel(settings), read_channel(settings, REJECTIONS)
+    assert len(rejections) == 1
+    assert [one.key[:3] for one in signals if b'"kind"' in one.value] == [b"i1."]
+    assert not [one for one in signals + rejections if b"canary" in one.key + one.value]
 
 
 def test_a_heartbeat_of_the_log_goes_to_every_partition(settings: Settings, tmp_path: Path) -> None:
