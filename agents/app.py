@@ -17,6 +17,7 @@ from faust.types.auth import CredentialsT
 
 from agents.access import kafka_credentials
 from agents.quieting import quiet_loggers
+from agents.json_lines import log_json_lines
 from agents.settings import Settings, SettingsError, load_settings
 from agents.transport import BatchSchema, BatchTransport
 from agents.worker import EXIT_CRASHED, EXIT_REFUSED, EXPECTED_ERRORS, Consume, Worker, crash, refuse
@@ -31,7 +32,14 @@ STOP_DEADLINE_S = 30.0
 
 
 class _EndingWorker(faust.Worker):
-    """Ends the process where Faust would have the interpreter take itself down."""
+    """Ends the process where Faust would have the interpreter take itself down, and logs as we do."""
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Have lines of JSON written, unless text was asked for; Faust's spinner would write between them."""
+        self.spinner = None
+        app: Any = self.app
+        if app.worker.settings.log_format == "json":
+            log_json_lines(logger)
 
     def execute_from_commandline(self) -> NoReturn:
         """Run until told to stop, then end with the exit code of that."""

@@ -33,6 +33,12 @@ from agents.settings import load_settings
     default=None,
     help="How much to log; OVERGROWTH_LOG_LEVEL.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["json", "text"]),
+    default=None,
+    help="One line of JSON a record, or text for a person; OVERGROWTH_LOG_FORMAT.",
+)
 def worker(**options: Any) -> None:
     """Run a worker: read signals from Kafka, keep the tables, raise alerts. SIGTERM drains and ends with 0.
 

@@ -52,6 +52,7 @@ def test_without_anything_the_defaults_hold() -> None:
         ("metrics_host", "::1", "::1"),
         ("metrics_port", "0", 0),
         ("log_level", "debug", "debug"),
+        ("log_format", "text", "text"),
     ],
 )
 def test_every_setting_can_be_set_in_the_environment(name: str, text: str, value: object) -> None:

@@ -1,6 +1,8 @@
-"""Claims about a worker with pseudonyms on: names that went in are nowhere after, and the alerts are those without."""
+"""Claims about a worker with pseudonyms on: no name is anywhere after, alerts are those without; no line is forged."""
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.kafka]
 
 CANARY = "canary"
 """What every name of a person begins with; nothing else that goes in holds it."""
+FORGED = 'cern/x\r\n{"level":"critical","message":"forged"}\x1b[2J\u202e'
+"""The key of a record that is no topic: it is logged."""
+PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
 
 @pytest.fixture
@@ -67,6 +72,7 @@ def test_names_that_went_in_are_nowhere_after(stack: Stack, tmp_path: Path) -> N
     try:
         raw = trial.name(raw_channel("native"))
         trial.send([Outgoing(raw, b"", payload, partition=0, timestamp_ms=last_ms) for payload in payloads])
+        trial.send([Outgoing(trial.name(TOPICS), FORGED.encode(), b"{}", partition=0)])
         trial.start()
         trial.await_passed(last_ms)
         trial.wait(lambda: len(trial.records(REJECTIONS)) == len(poison), "the rejections")
@@ -79,7 +85,12 @@ def test_names_that_went_in_are_nowhere_after(stack: Stack, tmp_path: Path) -> N
     held = asyncio.run(all_records(trial))
     assert sorted(name for name, value in held.items() if CANARY.encode() in value) == [raw]
     assert CANARY not in metrics
-    assert CANARY not in trial.log_path.read_text()
+    log = trial.log_path.read_text()
+    assert CANARY not in log
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert {line["level"] for line in lines} >= {"debug", "info", "error"}
+    assert [line["level"] for line in lines if "forged" in line["message"]] == ["error"]
+    assert not [line for line in log.split("\n") if not PRINTABLE.fullmatch(line)]
     assert stack.redis is not None
     views = repr(everything(stack.redis))
     assert "cern/higgs" in views
