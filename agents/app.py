@@ -16,8 +16,8 @@ from faust.types import TP
 from faust.types.auth import CredentialsT
 
 from agents.access import kafka_credentials
-from agents.quieting import quiet_loggers
 from agents.json_lines import log_json_lines
+from agents.quieting import quiet_loggers
 from agents.settings import Settings, SettingsError, load_settings
 from agents.transport import BatchSchema, BatchTransport
 from agents.worker import EXIT_CRASHED, EXIT_REFUSED, EXPECTED_ERRORS, Consume, Worker, crash, refuse

@@ -156,7 +156,7 @@ async def read_end(settings: Settings, *, channel: str, partition: int) -> int:
                 return int(end)
         raise BrokerError(f"channel {channel}, partition {partition}: expected its end, got no answer; is Kafka well?")
     except (KafkaError, OSError) as error:
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     finally:
         await consumer.stop()
 
@@ -262,7 +262,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[NewTopic]) -> None:
         if code == NOT_ALLOWED:
             raise BrokerError(
                 f"channel {name}: expected to be allowed to create it, which is missing, got a refusal; "
-                f"create the channels with the principal that {ACLS} has for it"
+                f"run `overgrowth channels apply` as the principal that {ACLS} has for it"
             )
         # 36: another worker that starts at the same time was first, which is as good.
         if code not in (0, 36):

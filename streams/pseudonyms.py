@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.rejection import Rejection
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import Signal
+from schemas.signal import ACTOR_UNKNOWN, Signal
 from streams.attribution.matcher import fold_account
 
 DIGEST_BYTES = 16
@@ -63,14 +63,16 @@ class Pseudonyms:
         self.actor = lru_cache(maxsize=65_536)(self._actor)
 
     def _actor(self, network: str, name: str) -> str:
-        """Return the pseudonym of an account of a network: `p<version>.<128 bits>`; a pseudonym stays what it is.
+        """Return the pseudonym of an account of a network: `p<version>.<128 bits>`; a pseudonym and nobody stay so.
 
         Names are folded as they are where two are compared, so that `@CERN` and `cern` are one account.
 
         >>> Pseudonyms({1: b"sixteen bytes ok"}).actor("mastodon", "@CERN")[:3]
         'p1.'
         """
-        return name if _MADE.fullmatch(name) else self._made("p", self._version, network, fold_account(name))
+        if name == ACTOR_UNKNOWN or _MADE.fullmatch(name):
+            return name
+        return self._made("p", self._version, network, fold_account(name))
 
     def _made(self, kind: str, version: int, network: str, name: str) -> str:
         # No name holds a NUL (streams/networks), so two pairs never run into one text.

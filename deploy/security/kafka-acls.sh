@@ -12,10 +12,12 @@
 #              signals, attributed, contributions, vitals, cascades, alerts,
 #              alert-state, table.*                                              Read, Write
 #              rejections, late                                                  Write
+#              cursors                                                           Describe
 #              group overgrowth                                                  Read
-# channels     social.*                                                          Create, Describe
+# channels     social.*                                                          Create, Describe   (`overgrowth channels`)
 #              topics                                                            Read, Write   (`overgrowth seeds apply`)
 # connector    raw.*, signals                                                    Write
+#              cursors                                                           Read, Write
 # subscriber   vitals, cascades, alerts, alert-state; groups subscriber-*        Read
 #
 # Read and Write include Describe. Nobody may delete, alter, or do anything to the cluster; only `channels` creates.
@@ -59,6 +61,7 @@ told='vitals cascades alerts alert-state'
 allow "$worker" literal 'Read Write' "$both"
 allow "$worker" literal Read topics
 allow "$worker" literal Write 'rejections late'
+allow "$worker" literal Describe cursors
 allow "$worker" prefixed Read raw.
 allow "$worker" prefixed 'Read Write' table.
 allow_group "$worker" literal "$group"
@@ -68,6 +71,7 @@ allow "$channels" literal 'Read Write' topics
 
 allow "$connector" literal Write signals
 allow "$connector" prefixed Write raw.
+allow "$connector" literal 'Read Write' cursors
 
 allow "$subscriber" literal Read "$told"
 allow_group "$subscriber" prefixed subscriber-

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.rejection import Place
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import AT_MS_MIN, Signal, conversation_of
+from schemas.signal import ACTOR_UNKNOWN, AT_MS_MIN, Signal, conversation_of
 from streams.attribution.matcher import Registry
 from streams.networks.refusal import refuse, rejection
 from streams.pseudonyms import PseudonymKeyError, Pseudonyms, without_words
@@ -58,6 +58,11 @@ def test_names_that_are_compared_as_one_have_one_pseudonym_and_others_have_other
         Pseudonyms({1: SECRET + b"!"}).actor("fedi", "ada"),
     }
     assert len(others | {ada}) == 5
+
+
+def test_nobody_stays_nobody() -> None:
+    """Of a change that does not tell who made it, nobody is asked to have been its author."""
+    assert PSEUDONYMS.actor("fedi", ACTOR_UNKNOWN) == ACTOR_UNKNOWN
 
 
 @given(signals)
