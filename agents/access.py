@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -156,7 +157,10 @@ async def _ask(place: str, settings: Settings) -> None:
         pass
     finally:
         writer.close()
-    (await create_conn(host, int(port), request_timeout_ms=int(ASK_AGAIN_WITHIN_S * 1_000), **options)).close()
+        with suppress(OSError):
+            await writer.wait_closed()
+    connection = await create_conn(host, int(port), request_timeout_ms=int(ASK_AGAIN_WITHIN_S * 1_000), **options)
+    await connection.close()
 
 
 def _kafka_context(settings: Settings) -> ssl.SSLContext | None:
