@@ -6,8 +6,8 @@ a key would be undone by trying all names. Equal names have equal pseudonyms, so
 
 import hmac
 import re
-from base64 import b32hexencode
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 
 import msgspec
@@ -24,11 +24,9 @@ VERSION_MAX = 999
 _EVERYWHERE = ""
 """The network of a name that is meant on every network: a seed that is a mention."""
 _POST = "post id"
-_MADE = re.compile(r"[pi][0-9]{1,3}\.[0-9a-v]{26}")
+_MADE = re.compile(r"[pi][0-9]{1,3}\.[0-9a-f]{32}")
 # A number tells nobody: networks count their posts. Everything else may hold its author, as at://did:plc:…/… does.
 _TELLS_NOBODY = re.compile(r"(?:[a-z][a-z0-9-]*:)?[0-9]+")
-_ID_FIELDS = ("post", "parent", "root")
-_ACTOR_FIELDS = ("parent_actor", "root_actor")
 _NAMES_IN_TEXT = re.compile(r"[@＠][\w.:@-]*\w|did:[a-z]+:[\w.:%-]*\w", re.IGNORECASE)
 # Where links name people: a handle, a DID, what follows `users` and the like, and who posted on a network of handles.
 _NAMES_IN_LINK = re.compile(
@@ -59,8 +57,9 @@ class Pseudonyms:
                 raise PseudonymKeyError(f"key {version}: expected at least {SECRET_BYTES_MIN} bytes, got {len(secret)}")
         self._keys = dict(keys)
         self._version = next(iter(self._keys))
-        # Nearly every signal names somebody who was named before; one who was forgotten is only computed again.
+        # Nearly every signal names what was named before; what was forgotten is only computed again.
         self.actor = lru_cache(maxsize=65_536)(self._actor)
+        self.post = lru_cache(maxsize=65_536)(self._post)
 
     def _actor(self, network: str, name: str) -> str:
         """Return the pseudonym of an account of a network: `p<version>.<128 bits>`; a pseudonym and nobody stay so.
@@ -77,9 +76,9 @@ class Pseudonyms:
     def _made(self, kind: str, version: int, network: str, name: str) -> str:
         # No name holds a NUL (streams/networks), so two pairs never run into one text.
         digest = hmac.digest(self._keys[version], f"{network}\0{name}".encode(errors="surrogatepass"), "sha256")
-        return f"{kind}{version}.{b32hexencode(digest[:DIGEST_BYTES]).decode().rstrip('=').lower()}"
+        return f"{kind}{version}.{digest[:DIGEST_BYTES].hex()}"
 
-    def post(self, post_id: str) -> str:
+    def _post(self, post_id: str) -> str:
         """Return what stands for the id of a post or an act: a number itself, for any other `i<version>.<128 bits>`.
 
         It depends on the id alone, so that who answers a post names it as its author does.
@@ -93,18 +92,23 @@ class Pseudonyms:
 
         A mention becomes two: of the account on this network, and of the name on any, as seeds mean it.
         """
-        network = signal.network
-        actor = self.actor(network, signal.actor)
-        made = msgspec.structs.replace(signal, actor=actor, id=self.post(signal.id))
-        for field in _ID_FIELDS:
-            if (post_id := getattr(signal, field)) is not None:
-                setattr(made, field, self.post(post_id))
-        for field in _ACTOR_FIELDS:
-            if (name := getattr(signal, field)) is not None:
-                setattr(made, field, self.actor(network, name))
+        network, actor_of, post_of = signal.network, self.actor, self.post
+        made = copy(signal)
+        made.actor = actor_of(network, signal.actor)
+        made.id = post_of(signal.id)
+        if signal.post is not None:
+            made.post = post_of(signal.post)
+        if signal.parent is not None:
+            made.parent = post_of(signal.parent)
+        if signal.root is not None:
+            made.root = post_of(signal.root)
+        if signal.parent_actor is not None:
+            made.parent_actor = actor_of(network, signal.parent_actor)
+        if signal.root_actor is not None:
+            made.root_actor = actor_of(network, signal.root_actor)
         if signal.mentions:
             made.mentions = tuple(
-                dict.fromkeys(self.actor(place, name) for name in signal.mentions for place in (network, _EVERYWHERE))
+                dict.fromkeys(actor_of(place, name) for name in signal.mentions for place in (network, _EVERYWHERE))
             )
         if signal.links:
             made.links = tuple(map(_link, signal.links))
