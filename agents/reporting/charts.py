@@ -170,12 +170,21 @@ def _grid(axis: TimeAxis, height: int, bottom: int, highest: float, zero: float,
     for share in (0.5, 1.0):
         at = y(highest * share)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
-        parts.append(f'<text class="value" x="{LEFT - 6}" y="{at + 4}">{highest * share:,.4g}</text>')
+        parts.append(f'<text class="value" x="{LEFT - 6}" y="{at + 4}">{_scale(highest * share)}</text>')
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{zero}" y2="{zero}"/>')
     for x, name in axis.ticks():
         parts.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{zero}" y2="{zero + 4}"/>')
         parts.append(f'<text class="time" x="{x}" y="{height - bottom + 17}">{name}</text>')
     return "".join(parts)
+
+
+def _scale(value: float) -> str:
+    """Return a round number as an axis says it.
+
+    >>> _scale(50_000.0), _scale(2.5), _scale(0.25)
+    ('50,000', '2.5', '0.25')
+    """
+    return f"{value:,.0f}" if value >= 10 else f"{value:g}"
 
 
 def _bands(axis: TimeAxis, bands: Sequence[Band], *, top: int, bottom: int) -> str:
