@@ -45,7 +45,7 @@ simulate: install ## seeded fault simulation against the oracle
 	@$(BIN)/python -m tests.simulation
 
 lock: install ## write the locks anew after a change of pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
-	@for lock in 'development --all-extras pyproject.toml' 'runtime pyproject.toml' 'build --group build'; do \
+	@for lock in 'development --extra local --extra dev pyproject.toml' 'runtime pyproject.toml' 'build --group build'; do \
 	  set -- $$lock; name=$$1; shift; \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
 	    --custom-compile-command 'make lock' --output-file $(LOCKS)/$$name.txt "$$@" || exit 1; \

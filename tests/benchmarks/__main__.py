@@ -3,14 +3,31 @@
 import gc
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
 
 import click
+import msgspec
 
 from agents.garbage import collect_rarely
-from tests.benchmarks import backtest, cascade_path, cascade_star, infectiousness, memory, normalisers
+from tests.benchmarks import (
+    backtest,
+    cascade_path,
+    cascade_star,
+    durability,
+    infectiousness,
+    latency,
+    memory,
+    normalisers,
+    side_by_side,
+)
+from tests.benchmarks.regression import drops
 from tests.benchmarks.report import Begin, Line, as_json, as_table, lines_of
 
 BENCHMARKS: dict[str, Begin] = {
+    "side_by_side": side_by_side.begin,
+    "latency": latency.begin,
+    "durability": durability.begin,
     "cascade_star": cascade_star.begin,
     "cascade_path": cascade_path.begin,
     "infectiousness": infectiousness.begin,
@@ -23,14 +40,20 @@ EXACT = frozenset(("memory",))
 """Those whose rounds tell the same, so that one is taken: tracing allocations takes most of a minute."""
 RUNS = 5
 """Rounds that a median is taken of; fewer say little."""
+WITHIN_S = {"side_by_side": 290.0, "latency": 50.0, "durability": 30.0}
+WITHIN_ELSE_S = 15.0
+"""After so many seconds no further round of a benchmark begins: all of them are to be through in eight minutes."""
 
 
-def measured(name: str, *, runs: int, quick: bool) -> list[Line]:
-    """Return the lines of one benchmark after so many rounds."""
+def measured(name: str, *, runs: int, quick: bool, unhurried: bool) -> list[Line]:
+    """Return the lines of one benchmark after so many rounds, or as many as there is time for."""
+    begun_s = monotonic()
     take_round = BENCHMARKS[name](quick=quick)
     rounds = []
     runs = 1 if name in EXACT else runs
     for number in range(runs):
+        if number and not unhurried and monotonic() - begun_s > WITHIN_S.get(name, WITHIN_ELSE_S):
+            break
         if sys.stderr.isatty():
             print(f"{name}: round {number + 1} of {runs} ...", file=sys.stderr)
         # What a round left behind is not to be collected at the cost of the next one.
@@ -43,18 +66,49 @@ def measured(name: str, *, runs: int, quick: bool) -> list[Line]:
 @click.option("--only", multiple=True, type=click.Choice(list(BENCHMARKS)), help="Run this one; may be repeated.")
 @click.option("--runs", default=RUNS, show_default=True, type=click.IntRange(min=1), help="Rounds of each benchmark.")
 @click.option("--quick", is_flag=True, help="A tenth of the input: shows that it works, says little of how fast.")
+@click.option("--unhurried", is_flag=True, help="Take every round, however long it takes.")
 @click.option("--json", "with_json", is_flag=True, help="Print JSON, with the value of every round.")
-def main(only: Sequence[str], runs: int, quick: bool, with_json: bool) -> None:
+@click.option(
+    "--check",
+    "report",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Measure side by side and fail where a ratio to the floor is a fifth below that of this report (JSON).",
+)
+def main(only: Sequence[str], runs: int, quick: bool, unhurried: bool, with_json: bool, report: Path | None) -> None:
     """Run the benchmarks and say which goals are reached.
 
     \b
-    Example:
+    Examples:
       python -m tests.benchmarks --only memory --only backtest --json
+      python -m tests.benchmarks --check tests/benchmarks/reports/2026-11-23.json
     """
     # As every worker and backtest does.
     collect_rarely()
-    lines = [line for name in BENCHMARKS if not only or name in only for line in measured(name, runs=runs, quick=quick)]
+    if report is not None:
+        only = ("side_by_side",)
+    lines = [
+        line
+        for name in BENCHMARKS
+        if not only or name in only
+        for line in measured(name, runs=runs, quick=quick, unhurried=unhurried)
+    ]
     print(as_json(lines, runs=runs, quick=quick) if with_json else as_table(lines, runs=runs, quick=quick))
+    if report is not None:
+        _check(report, lines)
+
+
+def _check(report: Path, lines: Sequence[Line]) -> None:
+    """Say what holds and what dropped, and end with 1 where anything did."""
+    try:
+        dropped, held = drops(report.read_bytes(), lines, floor=side_by_side.FLOOR)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise click.ClickException(f"{report}: {error}") from None
+    for said in held:
+        print(f"holds    {said}")
+    for said in dropped:
+        print(f"DROPPED  {said}")
+    if dropped:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

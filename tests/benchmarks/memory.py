@@ -1,8 +1,9 @@
-"""How many bytes of memory a small cascade takes, and each further node of a large one.
+"""How many bytes of memory a small cascade takes, each further node of a large one, a member, and a topic.
 
-What Python was asked for and still holds after a checkpoint (tracemalloc), with the table of conversations and with
-ids of 19 characters. What the allocator adds is not in it, nor are caches of a bounded size, which belong to the
-process. Rounds differ by less than a hundredth.
+What Python was asked for and still holds after a checkpoint (tracemalloc), with the table of its step and with ids of
+19 characters. A member has acted twice on one topic; a topic has had ten signals by ten actors within an hour. What the
+allocator adds is not in it, nor are caches of a bounded size, which belong to the process. Rounds differ by less than a
+hundredth.
 """
 
 import functools
@@ -13,22 +14,32 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from schemas.attributed import BEGINNING, PACKET_VERSION, SEEDED, AttributedPacket, AttributedSignal, TopicLink
+from schemas.contribution import Contribution, ContributionPacket
 from schemas.signal import Kind, Signal, conversation_of
 from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
 from streams.steps.attribute import AttributeSettings
-from tests.benchmarks.brand import START_MS, answer_to, registry, root_of
+from streams.steps.follow import FollowStep
+from streams.steps.watch import WatchStep
+from tests.benchmarks.brand import NETWORK, START_MS, answer_to, registry, root_of
 from tests.benchmarks.report import Figure, Goal, Round
 
-CASCADES = 20_000
-NODES = 50_000
+CASCADES = 8_000
+NODES = 25_000
+MEMBERS = 10_000
+TOPICS = 500
+SIGNALS_PER_TOPIC = 10
+HOUR_MS = 3_600_000
 CASCADE_BYTES_MAX = 1_024
 NODE_BYTES_MAX = 40
+MEMBER_BYTES_MAX = 200
 
 
 def begin(*, quick: bool) -> Round:
-    """Prepare the numbers of cascades and nodes."""
-    cascades, nodes = (CASCADES // 10, NODES // 10) if quick else (CASCADES, NODES)
+    """Prepare the numbers of cascades, nodes, members and topics."""
+    tenth = 10 if quick else 1
+    cascades, nodes, members, topics = (number // tenth for number in (CASCADES, NODES, MEMBERS, TOPICS))
 
     def take_round() -> list[Figure]:
         small, further = Goal(CASCADE_BYTES_MAX), Goal(NODE_BYTES_MAX)
@@ -47,6 +58,8 @@ def begin(*, quick: bool) -> Round:
             Figure(f"a further reply of {nodes:,} below the root", per_node("reply"), "B", goal=further),
             Figure(f"a further share of {nodes:,} below the root", per_node("share"), "B", goal=further),
             Figure(f"a further reply of {nodes:,} in a path", per_node("reply", is_path=True), "B", goal=further),
+            Figure("a member", _held(lambda: _follow(members)) / members, "B", goal=Goal(MEMBER_BYTES_MAX)),
+            Figure("a topic", _held(lambda: _watch(topics)) / topics, "B"),
         ]
 
     return take_round
@@ -55,16 +68,57 @@ def begin(*, quick: bool) -> Round:
 def held_bytes(signals: Callable[[], Iterable[Signal]]) -> int:
     """Return the bytes that conversations hold after signals that are on the topic, or answer what is."""
     topics = registry()
-    conversations = Conversations(span_ms=AttributeSettings().conversation_ms)
+
+    def conversed() -> Conversations:
+        conversations = Conversations(span_ms=AttributeSettings().conversation_ms)
+        _feed(conversations, topics, signals())
+        deque(conversations.changed_rows(), maxlen=0)
+        return conversations
+
+    return _held(conversed)
+
+
+def _held(make: Callable[[], object]) -> int:
+    """Return the bytes of what is made."""
     _clear_caches()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    _feed(conversations, topics, signals())
-    deque(conversations.changed_rows(), maxlen=0)
+    made = make()
     _clear_caches()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    del made
     return after - before
+
+
+def _follow(members: int) -> FollowStep:
+    """Return the step that knows so many members, each by two acts."""
+    step = FollowStep(registry(), origins=1)
+    link = TopicLink("acme/garden", SEEDED, 1)
+    items = [
+        AttributedSignal(START_MS + act, _id(2 * member + act), _id(member), 0, NETWORK, _id(member), (link,))
+        for act in range(2)
+        for member in range(members)
+    ]
+    items.sort(key=lambda item: (item.at, item.id))
+    upto = (START_MS + HOUR_MS * 2, "")
+    step.advance([(0, AttributedPacket(PACKET_VERSION, 0, BEGINNING, upto, tuple(items)))], next_offset=1)
+    deque(step.changed_rows(), maxlen=0)
+    return step
+
+
+def _watch(topics: int) -> WatchStep:
+    """Return the step that knows so many topics."""
+    step = WatchStep(registry(), origins=1)
+    items = [
+        Contribution(START_MS + at, _id(topic), f"acme/{_id(topic)}", _id(at), 0, SEEDED, 1_000, _id(topic), NETWORK)
+        for at in range(SIGNALS_PER_TOPIC)
+        for topic in range(topics)
+    ]
+    upto = (START_MS + 1_000, "")
+    step.advance([(0, ContributionPacket(PACKET_VERSION, 0, BEGINNING, upto, tuple(items)))], next_offset=1)
+    deque(step.changed_rows(), maxlen=0)
+    return step
 
 
 def _feed(conversations: Conversations, topics: Registry, signals: Iterable[Signal]) -> None:

@@ -4,14 +4,15 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Protocol
 
 import msgspec
 
-HEADINGS = ("benchmark", "figure", "median", "spread", "ratio", "to the floor", "goal", "reached")
-_NUMERIC = frozenset((2, 3, 4))
+HEADINGS = ("benchmark", "figure", "median", "rounds", "spread", "ratio", "to the floor", "goal", "reached")
+_NUMERIC = frozenset((2, 3, 4, 5))
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -136,16 +137,22 @@ def as_json(lines: Sequence[Line], *, runs: int, quick: bool) -> str:
 
 
 def circumstances(*, runs: int, quick: bool) -> dict[str, str]:
-    """Return what a figure means nothing without: the commit, the kind of machine, the number of rounds."""
+    """Return what a figure means nothing without: the time, the commit, the kind of machine, the number of rounds."""
     told = {
+        "date": datetime.now(UTC).date().isoformat(),
         "commit": _commit(),
         "Python": platform.python_version(),
         "on": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),
         "load": f"{os.getloadavg()[0]:.1f}",
-        "rounds": str(runs),
+        "memory": f"{_memory_bytes() / 2**30:.0f} GiB",
+        "rounds": f"up to {runs}",
     }
     return told | {"input": "a tenth (quick)"} if quick else told
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _commit() -> str:
@@ -163,6 +170,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         line.benchmark,
         line.name,
         f"{_said(line.median)} {line.unit}",
+        str(len(line.values)),
         f"{line.spread:.0%}" if len(line.values) > 1 else "",
         "" if line.ratio is None else f"{line.ratio:.2f}",
         line.floor,

@@ -1,0 +1,52 @@
+"""A run is compared with a report by the ratios to the floor, and by nothing else."""
+
+import msgspec
+import pytest
+
+from tests.benchmarks.regression import drops
+from tests.benchmarks.report import Figure, Line, as_json, lines_of
+
+FLOOR = "reading"
+
+
+def told(*, worker: float, reading: float, other: float = 1.0) -> list[Line]:
+    """Return the lines of one round."""
+    figures = [
+        Figure(FLOOR, reading, "signals/s"),
+        Figure("worker", worker, "signals/s", floor=FLOOR),
+        Figure("other", other, "signals/s", floor="worker"),
+    ]
+    return lines_of("x", [figures])
+
+
+def report_of(lines: list[Line]) -> bytes:
+    """Return the report that these lines make."""
+    return as_json(lines, runs=1, quick=False).encode()
+
+
+def test_a_slower_machine_is_no_drop() -> None:
+    """Half the figures with the same ratio hold."""
+    dropped, held = drops(report_of(told(worker=40, reading=200)), told(worker=20, reading=100), floor=FLOOR)
+    assert (len(dropped), len(held)) == (0, 1)
+
+
+@pytest.mark.parametrize(("worker", "is_dropped"), [(33.0, False), (31.0, True)])
+def test_a_fifth_is_one_too_many(worker: float, is_dropped: bool) -> None:
+    """Of 40 the limit is 32."""
+    dropped, held = drops(report_of(told(worker=40, reading=200)), told(worker=worker, reading=200), floor=FLOOR)
+    assert (bool(dropped), bool(held)) == (is_dropped, not is_dropped)
+
+
+def test_a_ratio_to_something_else_is_not_judged() -> None:
+    """What fell beside the worker fell beside no floor."""
+    before = report_of(told(worker=40, reading=200, other=100))
+    dropped, held = drops(before, told(worker=40, reading=200, other=1), floor=FLOOR)
+    assert (len(dropped), len(held)) == (0, 1)
+
+
+def test_a_report_without_ratios_is_refused() -> None:
+    """Nothing to compare is no success."""
+    with pytest.raises(ValueError, match="expected a report with ratios"):
+        drops(b'{"lines": []}', told(worker=40, reading=200), floor=FLOOR)
+    with pytest.raises(msgspec.DecodeError):
+        drops(b"figures", told(worker=40, reading=200), floor=FLOOR)
