@@ -1,8 +1,11 @@
 """A log on a channel before anything reads it, and the floor: reading and decoding that channel, nothing else."""
 
 import asyncio
+import atexit
 import os
+import tempfile
 from itertools import groupby
+from pathlib import Path
 from time import monotonic, process_time
 from typing import Literal, NamedTuple
 
@@ -46,6 +49,13 @@ def start_stack() -> Stack:
     stack = Stack(kind, with_redis=False)
     stack.start()
     return stack
+
+
+def scratch() -> Path:
+    """Return a folder that is removed at the end of this process."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def prepare(settings: Settings, log: list[Logged]) -> None:

@@ -34,11 +34,10 @@ from streams.attribution.matcher import Registry
 from tests.benchmarks import firehose
 from tests.benchmarks.brand import START_MS
 from tests.benchmarks.channel import start_stack
-from tests.benchmarks.report import Figure, Goal, Round
+from tests.benchmarks.report import ROUNDS_MAX, Figure, Goal, Round
 
 SIGNALS_PER_ROUND = 16_000
 PER_CHECKPOINT = 2_000
-ROUNDS_MAX = 10
 ROWS_PER_SECOND_MIN = 200_000
 GENERATION = 1
 

@@ -12,6 +12,8 @@ from typing import Protocol
 import msgspec
 
 HEADINGS = ("benchmark", "figure", "median", "rounds", "spread", "ratio", "to the floor", "goal", "reached")
+ROUNDS_MAX = 10
+"""More are not taken: some benchmarks make the input of all rounds before the first."""
 _NUMERIC = frozenset((2, 3, 4, 5))
 
 

@@ -8,7 +8,6 @@ the checkpoint behind the last, those of the others to the last record seen.
 import json
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import NamedTuple
 from agents.stack import Stack
 from schemas.channels import SIGNALS
 from tests.benchmarks import firehose
-from tests.benchmarks.channel import Took, floor, prepare, start_stack
+from tests.benchmarks.channel import Took, floor, prepare, scratch, start_stack
 from tests.benchmarks.firehose import PARTITIONS, Logged
 from tests.benchmarks.overgrowth_run import Group, run
 from tests.benchmarks.report import Figure, Goal, Round
@@ -90,7 +89,7 @@ class _Channel:
 def begin(*, quick: bool) -> Round:
     """Start a Kafka and make the logs."""
     tenth = 5 if quick else 1
-    stack, folder = start_stack(), Path(tempfile.mkdtemp())
+    stack, folder = start_stack(), scratch()
     mix = _Channel(stack, folder, on_topic=firehose.ON_TOPIC_OF_MIX, signals=MIX_SIGNALS // tenth)
     everything = _Channel(stack, folder, on_topic=1.0, signals=ALL_SIGNALS // tenth)
     faust_mix = _Channel(stack, folder, on_topic=firehose.ON_TOPIC_OF_MIX, signals=FAUST_MIX_SIGNALS // tenth)
