@@ -21,7 +21,7 @@ from tests.benchmarks import (
     normalisers,
     side_by_side,
 )
-from tests.benchmarks.regression import drops
+from tests.benchmarks.regression import Ratios, drops, ratios_of
 from tests.benchmarks.report import ROUNDS_MAX, Begin, Line, as_json, as_table, lines_of
 
 BENCHMARKS: dict[str, Begin] = {
@@ -92,7 +92,8 @@ def main(only: Sequence[str], runs: int, quick: bool, unhurried: bool, with_json
     """
     # As every worker and backtest does.
     collect_rarely()
-    if report is not None:
+    before = _ratios_of(report) if report is not None else None
+    if before is not None:
         only = ("side_by_side",)
     lines = [
         line
@@ -101,16 +102,22 @@ def main(only: Sequence[str], runs: int, quick: bool, unhurried: bool, with_json
         for line in measured(name, runs=runs, quick=quick, unhurried=unhurried)
     ]
     print(as_json(lines, runs=runs, quick=quick) if with_json else as_table(lines, runs=runs, quick=quick))
-    if report is not None:
-        _check(report, lines)
+    if before is not None:
+        _check(before, lines)
 
 
-def _check(report: Path, lines: Sequence[Line]) -> None:
-    """Say what holds and what dropped, and end with 1 where anything did."""
+def _ratios_of(report: Path) -> Ratios:
+    """Return what a report says of workers; the peers are not ours to keep as fast as they are."""
     try:
-        dropped, held = drops(report.read_bytes(), lines, floor=side_by_side.FLOOR)
+        ratios = ratios_of(report.read_bytes(), floor=side_by_side.FLOOR)
     except (msgspec.DecodeError, ValueError) as error:
         raise click.ClickException(f"{report}: {error}") from None
+    return {(benchmark, name): ratio for (benchmark, name), ratio in ratios.items() if name.startswith("worker")}
+
+
+def _check(before: Ratios, lines: Sequence[Line]) -> None:
+    """Say what holds and what dropped, and end with 1 where anything did."""
+    dropped, held = drops(before, lines, floor=side_by_side.FLOOR)
     for said in held:
         print(f"holds    {said}")
     for said in dropped:

@@ -10,6 +10,10 @@ KEPT_MIN = 0.8
 """Of the ratio to the floor that the report tells; a drop of 20 % is one too many."""
 
 
+Ratios = dict[tuple[str, str], float]
+"""Ratios by benchmark and name of the figure."""
+
+
 class _Reported(msgspec.Struct):
     """What is read of a line of a report."""
 
@@ -23,26 +27,29 @@ class _Report(msgspec.Struct):
     lines: list[_Reported]
 
 
-def drops(report: bytes, lines: Sequence[Line], *, floor: str) -> tuple[list[str], list[str]]:
-    """Return what has dropped by a fifth or more, and what holds: a sentence for each ratio to this floor.
+def ratios_of(report: bytes, *, floor: str) -> Ratios:
+    """Return the ratios to a floor that a report tells: what `python -m tests.benchmarks --json` printed.
 
-    `report` is what `python -m tests.benchmarks --json` printed. What is in one of both only is left out. Raises
-    `msgspec.DecodeError` for what is no report, and `ValueError` where nothing can be compared.
+    Raises `msgspec.DecodeError` for what is no report, and `ValueError` for one without such a ratio.
     """
-    before = {
-        (line.benchmark, line.name): line.ratio
-        for line in msgspec.json.decode(report, type=_Report).lines
-        if line.ratio
-    }
+    lines = msgspec.json.decode(report, type=_Report).lines
+    found = {(line.benchmark, line.name): line.ratio for line in lines if line.ratio and line.floor == floor}
+    if not found:
+        raise ValueError(f"expected a report with ratios to `{floor}`, got one without; make one with --json")
+    return found
+
+
+def drops(before: Ratios, lines: Sequence[Line], *, floor: str) -> tuple[list[str], list[str]]:
+    """Return what has dropped by a fifth or more, or is no longer told, and what holds: a sentence for each ratio."""
+    now = {(line.benchmark, line.name): line.ratio for line in lines if line.floor == floor}
     dropped: list[str] = []
     held: list[str] = []
-    for line in lines:
-        was = before.get((line.benchmark, line.name))
-        if was is None or line.ratio is None or line.floor != floor:
-            continue
-        kept = line.ratio / was
-        said = f"{line.name}: {line.ratio:.4f} of the floor, was {was:.4f}: {kept:.0%} of it"
-        (held if kept > KEPT_MIN else dropped).append(said)
-    if not dropped and not held:
-        raise ValueError(f"expected a report with ratios to `{floor}`, got one without; make one with --json")
+    for (benchmark, name), was in before.items():
+        ratio = now.get((benchmark, name))
+        if ratio is None:
+            dropped.append(f"{name}: not told, was {was:.4f} of the floor")
+        else:
+            kept = ratio / was
+            said = f"{name}: {ratio:.4f} of the floor, was {was:.4f}: {kept:.0%} of it"
+            (held if kept > KEPT_MIN else dropped).append(said)
     return dropped, held

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tests.benchmarks.regression import drops
+from tests.benchmarks.regression import Ratios, drops, ratios_of
 from tests.benchmarks.report import Figure, Line, as_json, lines_of
 
 FLOOR = "reading"
@@ -19,9 +19,9 @@ def told(*, worker: float, reading: float, other: float = 1.0) -> list[Line]:
     return lines_of("x", [figures])
 
 
-def report_of(lines: list[Line]) -> bytes:
-    """Return the report that these lines make."""
-    return as_json(lines, runs=1, quick=False).encode()
+def report_of(lines: list[Line]) -> Ratios:
+    """Return what the report of these lines tells."""
+    return ratios_of(as_json(lines, runs=1, quick=False).encode(), floor=FLOOR)
 
 
 def test_a_slower_machine_is_no_drop() -> None:
@@ -44,9 +44,15 @@ def test_a_ratio_to_something_else_is_not_judged() -> None:
     assert (len(dropped), len(held)) == (0, 1)
 
 
+def test_what_is_no_longer_told_has_dropped() -> None:
+    """A worker that cannot be measured any more does not pass."""
+    dropped, held = drops(report_of(told(worker=40, reading=200)), [], floor=FLOOR)
+    assert (len(dropped), len(held)) == (1, 0)
+
+
 def test_a_report_without_ratios_is_refused() -> None:
     """Nothing to compare is no success."""
     with pytest.raises(ValueError, match="expected a report with ratios"):
-        drops(b'{"lines": []}', told(worker=40, reading=200), floor=FLOOR)
+        ratios_of(b'{"lines": []}', floor=FLOOR)
     with pytest.raises(msgspec.DecodeError):
-        drops(b"figures", told(worker=40, reading=200), floor=FLOOR)
+        ratios_of(b"figures", floor=FLOOR)
