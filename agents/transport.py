@@ -14,6 +14,8 @@ from faust.types import TP, Message
 
 from agents.lane import Batch, Record
 
+FETCH_WAIT_MS = 100
+
 
 class FetchedBatch:
     """The records of one partition in one fetch, as aiokafka returned them; looks like one record to Faust."""
@@ -63,11 +65,27 @@ class _NothingRead(dict[TP, int | None]):
         """Keep nothing."""
 
 
+class PromptThread(driver.AIOKafkaConsumerThread):
+    """The thread of the client, whose fetches ask the broker to wait less than Faust's 1.5 s for records.
+
+    A broker may let a waiting fetch wait though records have come since, and an alert takes three hops.
+    """
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # It is read when the client starts, which is after this.
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """Wraps fetched records into batches and commits what lanes acknowledged.
 
     `on_committed` is told every offset once Kafka has it.
     """
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return PromptThread(self, loop=self.loop, beacon=self.beacon)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,7 +10,13 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 
 from agents.lane import Record
-from agents.transport import BatchConsumer, BatchSchema, BatchTransport, FetchedBatch
+from agents.transport import (
+    FETCH_WAIT_MS,
+    BatchConsumer,
+    BatchSchema,
+    BatchTransport,
+    FetchedBatch,
+)
 
 CHANNEL = TP("c", 0)
 OTHER = TP("d", 1)
@@ -315,3 +321,17 @@ def test_the_transport_makes_our_consumer() -> None:
         assert isinstance(ours(), BatchConsumer)
 
     asyncio.run(work())
+
+
+def test_a_fetch_waits_no_longer_than_we_say() -> None:
+    """Faust has no setting for it, so it is put where aiokafka reads it when the client starts."""
+
+    async def waits_ms(consumer: Any) -> list[int]:
+        threads = (driver.AIOKafkaConsumerThread(consumer), consumer._new_consumer_thread())
+        clients = [thread._create_worker_consumer(consumer.transport) for thread in threads]
+        for thread, client in zip(threads, clients, strict=True):
+            thread.thread_loop.close()
+            await client.stop()
+        return [client._fetch_max_wait_ms for client in clients]
+
+    assert asyncio.run(waits_ms(ours())) == [1_500, FETCH_WAIT_MS]
