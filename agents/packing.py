@@ -11,6 +11,7 @@ from agents.lane import Batch, Outgoing
 from schemas.attributed import PACKET_VERSION, AttributedItem, AttributedPacket, Position, Stamp, actor_key, shard_of
 from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.rejection import Place, Rejection
+from schemas.unreadable import UNREADABLE
 from streams.networks.refusal import refuse, rejection
 
 PACKET_ITEMS_MAX = 2_000
@@ -117,7 +118,7 @@ def unpack_attributed(value: bytes, *, origins: int) -> AttributedPacket:
     """Return the packet of attributed signals that a record carries; raises `PacketError`, `PacketVersionError`."""
     try:
         packet = _decode_attributed(value)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise _unreadable("attributed signals", value, error) from None
     _check(packet, origins)
     return packet
@@ -127,7 +128,7 @@ def unpack_contributions(value: bytes, *, origins: int) -> ContributionPacket:
     """Return the packet of contributions that a record carries; raises `PacketError`, `PacketVersionError`."""
     try:
         packet = _decode_contributions(value)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise _unreadable("contributions", value, error) from None
     _check(packet, origins)
     return packet
@@ -140,12 +141,12 @@ def _check(packet: AttributedPacket | ContributionPacket, origins: int) -> None:
         raise PacketError(f"expected a packet of one of {origins} origins, got one of origin {packet.origin}")
 
 
-def _unreadable(what: str, value: bytes, error: msgspec.DecodeError) -> Exception:
+def _unreadable(what: str, value: bytes, error: Exception) -> Exception:
     """Return the error for a packet of another version, whose shape may be another, or for no packet at all."""
     try:
         # Whatever its shape, also with more or fewer parts than a packet of ours.
         version = msgspec.msgpack.decode(_decode_parts(value)[0], type=int)
-    except (msgspec.DecodeError, IndexError):
+    except (*UNREADABLE, IndexError):
         version = PACKET_VERSION
     return (
         PacketError(f"expected a packet of {what}, got {error}")

@@ -18,6 +18,7 @@ from agents.views import OPEN_STATUSES, Views, ViewsBatch, ViewsUnavailable
 from schemas.alert import Alert
 from schemas.cascade import CascadeVitals
 from schemas.channels import ALERT_STATE, CASCADES, VITALS, named
+from schemas.unreadable import UNREADABLE
 from schemas.vitals import Vitals
 
 logger = logging.getLogger("overgrowth")
@@ -193,7 +194,7 @@ def _keep_newest(known: dict[str, tuple[Vitals, bytes]], json: bytes, *, where: 
     """Keep vitals unless newer ones of the topic are there: what is sent again comes behind them."""
     try:
         vitals = _decode_vitals(json)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         _leave_out("vitals", error, where=where)
         return
     topic = f"{vitals.brand}/{vitals.topic}"
@@ -204,14 +205,14 @@ def _keep_newest(known: dict[str, tuple[Vitals, bytes]], json: bytes, *, where: 
 def _keep_cascade(known: WaitingCascades, json: bytes, *, where: str) -> None:
     try:
         known.keep(_decode_cascade(json), json)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         _leave_out("vitals of a cascade", error, where=where)
 
 
 def _read_alert(json: bytes, *, where: str) -> Alert | None:
     try:
         return _decode_alert(json)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         _leave_out("an alert", error, where=where)
         return None
 

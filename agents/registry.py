@@ -14,6 +14,7 @@ from agents.pseudonyms import pseudonyms_of
 from agents.settings import Settings
 from schemas.channels import TOPICS, named
 from schemas.seeds import TopicRecord
+from schemas.unreadable import UNREADABLE
 from streams.attribution.matcher import Registry, key_of
 from streams.attribution.seeds_file import add_version, check_record
 
@@ -76,7 +77,7 @@ class RegistryReader:
             check_record(record)
             if key_of(record) != key:
                 raise ValueError(f"the topic {key_of(record)}")
-        except (ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             logger.error(
                 "channel %s, offset %d: expected a topic under the key %r, got %s; left out: "
                 "write it anew with `overgrowth seeds apply`",

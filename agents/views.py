@@ -34,6 +34,7 @@ from agents.cascade_views import WRITE_CASCADE, cascade_arguments, cascade_views
 from agents.metrics import Metrics, RedisOperation
 from schemas.alert import Alert
 from schemas.cascade import CascadeVitals
+from schemas.unreadable import UNREADABLE
 from schemas.vitals import Vitals
 
 logger = logging.getLogger(__name__)
@@ -389,6 +390,6 @@ def _decode(json: bytes | str, shape: type[_Shape], key: str) -> _Shape:
     """Return a value of the read model; raise `ViewsError` where somebody else wrote it."""
     try:
         return msgspec.json.decode(json, type=shape)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         name = _NAMES[shape]
         raise ViewsError(f"redis key {key}: expected {name} as JSON, got: {error}; delete the key") from error

@@ -9,6 +9,7 @@ from agents.backtesting.running import Job, Told, UnreadableFile, read_text, tel
 from agents.evaluation.scoring import ALL_STATES, NOTICES, score, timings_of
 from agents.parallel import in_processes
 from agents.seasons import TruthState
+from schemas.unreadable import UNREADABLE
 from streams.lifecycle.comparison import episodes_of
 from streams.lifecycle.rules import build_rules, scaled
 
@@ -57,7 +58,7 @@ def read_truth(path: str) -> list[TruthState]:
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         try:
             truth.append(msgspec.json.decode(line.encode(), type=TruthState))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             expected = "expected true states, one JSON object a line as `overgrowth simulate --truth` writes them"
             raise UnreadableFile(f"{path}: {expected}, got: {error} at line {number}") from None
     return truth

@@ -16,6 +16,7 @@ from agents.commands.presence import require_channel
 from agents.settings import Settings, load_settings
 from schemas.alert import Alert
 from schemas.channels import ALERTS
+from schemas.unreadable import UNREADABLE
 
 POLL_MS = 200
 IDS_KEPT_MAX = 100_000
@@ -127,7 +128,7 @@ async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) 
 def _decoded(record: Any) -> Alert | None:
     try:
         return msgspec.json.decode(record.value or b"", type=Alert)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
         click.echo(f"{place}: expected an alert as JSON, got: {printable(str(error))}; passed over", err=True)
         return None

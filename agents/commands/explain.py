@@ -19,6 +19,7 @@ from agents.garbage import collect_rarely
 from agents.settings import Settings, load_settings
 from agents.views import Views
 from schemas.alert import Alert
+from schemas.unreadable import UNREADABLE
 from schemas.vitals import Vitals
 from streams.eventtime.instants import instant_ms
 from streams.lifecycle.explanation import explain as explained
@@ -145,7 +146,7 @@ def _in_file(path: str) -> list[Stored]:
 def _read(json: bytes, place: str) -> Stored:
     try:
         return Stored(json, msgspec.json.decode(json, type=Alert))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         came = printable(str(error))
         raise UnreadableFile(f"{place}: expected an alert as backtest writes it, got: {came}") from None
 

@@ -7,10 +7,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.broker import read_partition
-from agents.connectors.errors import UNREADABLE
 from agents.settings import Settings
 from schemas.channels import CURSORS, named
 from schemas.cursor import Cursor
+from schemas.unreadable import UNREADABLE
 
 logger = logging.getLogger("overgrowth")
 

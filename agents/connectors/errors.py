@@ -7,8 +7,6 @@ CUT_REASONS: tuple[CutReason, ...] = get_args(CutReason)
 
 
 SAID_CHARS_MAX = 300
-UNREADABLE = (ValueError, RecursionError)
-"""What decoding of any bytes can raise: the errors of msgspec, and of text that is no UTF-8, are all of values."""
 
 
 class ConnectorError(Exception):

@@ -22,6 +22,7 @@ from agents.lane import Outgoing
 from agents.settings import Settings
 from schemas.channels import named, raw_channel
 from schemas.signal import AT_MS_MIN, Heartbeat, Signal
+from schemas.unreadable import UNREADABLE
 from streams.networks import NETWORKS, native
 from streams.networks.refusal import Refusal
 
@@ -78,7 +79,7 @@ def _fault(text: bytes) -> str | None:
         _is_json(text)
     except RecursionError:
         return "got one that is nested too deep"
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         # It tells the place, and nothing of what was sent.
         return str(error)
     return None

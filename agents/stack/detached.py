@@ -19,6 +19,7 @@ from agents.stack.processes import ProcessIdentity, end_process, is_running
 from agents.stack.scoped import KafkaKind, make_kafka
 from agents.stack.server import Server
 from agents.stack.valkey import ValkeyServer
+from schemas.unreadable import UNREADABLE
 
 DEFAULT_DIRECTORY = Path(".overgrowth")
 STATE_FILE = "stack.json"
@@ -176,7 +177,7 @@ def _read_state(directory: Path) -> StackState | None:
         return None
     except OSError as error:
         raise StackError(f"cannot read {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise StackError(f"expected the state of a stack in {path}: {error}; {advice}") from error
     if state.version != STATE_VERSION:
         raise StackError(f"expected version {STATE_VERSION} of {path}, found version {state.version}; {advice}")

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import field
 
 from schemas.signal import AT_MS_MAX, AT_MS_MIN, Kind, Op, Signal
+from schemas.unreadable import UNREADABLE
 from streams.networks.bounds import bounded
 from streams.networks.id_times import tid_ms
 from streams.networks.jetstream_shapes import (
@@ -106,7 +107,7 @@ def recognises(payload: bytes) -> bool:
     """Return whether a line of a log looks like this format: an object with `did` and `time_us`, or a frame."""
     try:
         probe = _probe(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     if probe.did is not msgspec.UNSET and probe.time_us is not msgspec.UNSET:
         return True

@@ -3,6 +3,7 @@
 import msgspec
 
 from schemas.signal import Signal, conversation_of
+from schemas.unreadable import UNREADABLE
 from streams.networks.mastodon import normalize as read_event
 from streams.networks.mastodon_shapes import Event, Known, Notification, Status
 
@@ -77,7 +78,7 @@ def _status_of(event: Event) -> Status | None:
         if event.event in ("update", "status.update"):
             return _decode_status(event.payload)
         return _decode_notification(event.payload).status if event.event == "notification" else None
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

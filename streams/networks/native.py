@@ -3,6 +3,7 @@
 import msgspec
 
 from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
+from schemas.unreadable import UNREADABLE
 from streams.networks.bounds import FOLLOWERS_MAX, cut_tags, has_nul, without_nul
 from streams.networks.payload import (
     ID_BYTES_MAX,
@@ -57,7 +58,7 @@ def normalize(payload: bytes | None) -> Signal | Heartbeat | Refusal:
     size_bytes = len(payload)
     try:
         signal = _decode_signal(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return _undecodable(payload, error)
     if b"\\" in payload and has_nul(payload):
         signal = without_nul(signal)
@@ -88,14 +89,14 @@ def recognises(payload: bytes) -> bool:
 def _keys_of(payload: bytes) -> _Probe:
     try:
         return _probe(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return _Probe()
 
 
 def _heartbeat(payload: bytes) -> Heartbeat | Refusal:
     try:
         heartbeat = _decode_heartbeat(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return refuse("malformed", f"{NAME} heartbeat: {error}")
     heartbeat.heartbeat = heartbeat.heartbeat.replace("\0", "")
     if is_overlong(heartbeat.heartbeat):

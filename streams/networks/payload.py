@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from schemas.unreadable import UNREADABLE
 from streams.networks.refusal import (
     SIZE_BYTES_MAX,
     Refusal,
@@ -42,7 +43,7 @@ def decode(payload: bytes | None, decoder: msgspec.json.Decoder[Shape], *, forma
         return refusal
     try:
         return decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return refuse_undecodable(payload, error, format_name=format_name)
 
 
@@ -72,7 +73,7 @@ def refuse_undecodable(payload: bytes, error: Exception, *, format_name: str) ->
             msgspec.json.decode(payload)
         except msgspec.ValidationError:
             pass  # a number that no Python value holds: JSON all the same
-        except (msgspec.DecodeError, RecursionError) as deeper:
+        except UNREADABLE as deeper:
             error = deeper
     if isinstance(error, msgspec.ValidationError):
         return refuse("malformed", f"{format_name} payload: {error}")

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from schemas.signal import Kind, Signal
+from schemas.unreadable import UNREADABLE
 from streams.networks.bounds import bounded
 from streams.networks.id_times import snowflake_ms
 from streams.networks.payload import decode
@@ -117,7 +118,7 @@ def recognises(payload: bytes) -> bool:
         return True
     try:
         probe = _probe(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return not (probe.id_str is probe.data is probe.delete is msgspec.UNSET)
 
@@ -148,7 +149,7 @@ def _is_notice(payload: bytes) -> bool:
         answer = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
         if "data" in answer:
             answer = msgspec.json.decode(answer["data"], type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     return not _NOTICES.isdisjoint(answer)
 

@@ -232,6 +232,7 @@ def test_a_log_can_be_left_before_its_end(tmp_path: Path) -> None:
         ([b"  " + NATIVE_LINE + b"\r"], "native"),
         ([HEARTBEAT_LINE], "native"),
         ([HIGGS_LINE], "snap-higgs"),
+        ([b'{"id":"\xff"}', b'{"kind":"\xff"}', b'{"did":"\xff"}', b'{"event":"\xff"}', NATIVE_LINE], "native"),
         ([b"", b"garbage", HIGGS_LINE, HIGGS_LINE, b"{}"], "snap-higgs"),
     ],
 )

@@ -211,6 +211,11 @@ def raw_packet(version: object = PACKET_VERSION, origin: object = 0, items: obje
             raw_packet(items=(1,)),
             "expected a packet of attributed signals, got Expected `array`, got `int` - at `$[4][0]`",
         ),
+        (
+            raw_packet().replace(b"\x92\x00\xa0", b"\x92\x00\xa1\xff"),
+            "expected a packet of attributed signals, got "
+            + str(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")),
+        ),
         (raw_packet(origin=3), "expected a packet of one of 3 origins, got one of origin 3"),
         (raw_packet(origin=-1), "expected a packet of one of 3 origins, got one of origin -1"),
     ],

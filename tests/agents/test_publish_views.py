@@ -208,7 +208,7 @@ def test_what_cannot_be_read_is_left_out_with_its_place(filled: ValkeyServer, ca
         publisher, done = Publisher(settings, Metrics(version="test")), Acknowledgements()
         publisher.acknowledge = done
         async with publishing(publisher):
-            publisher.take(VITALS_CHANNEL, 0, values(5, a_vitals(1), b"\xff\x00", nested, a_vitals(2), b""))
+            publisher.take(VITALS_CHANNEL, 0, values(5, a_vitals(1), b'{"brand": "\xff"}', nested, a_vitals(2), b""))
             publisher.take(ALERTS_CHANNEL, 3, values(9, b"{}", an_alert("e", 1), b"null"))
             await done.until(VITALS_CHANNEL, 0, 10)
             publisher.take(CASCADES_CHANNEL, 1, values(2, _encode(a_vitals(1)), a_cascade("a", 1)))

@@ -308,7 +308,7 @@ def test_after_a_flush_the_next_batch_says_so_and_everything_is_new(redis_server
 def test_values_of_somebody_else_are_told_or_replaced(redis_server: ValkeyServer) -> None:
     """A reader names the key that holds no view; a writer replaces what is no vitals, and refuses another type."""
     with client(redis_server) as outside:
-        outside.mset({f"overgrowth:vitals:{TOPIC}": "no JSON", "overgrowth:episodes:cern/lhc": "no hash"})
+        outside.mset({f"overgrowth:vitals:{TOPIC}": b'{"brand": "\xff"}', "overgrowth:episodes:cern/lhc": "no hash"})
 
     async def scenario() -> None:
         async with opened(redis_server.url) as views:

@@ -67,7 +67,9 @@ def check_samples_belong_to_one_format(network: NetworkFormat) -> None:
 
 
 def check_any_bytes_have_one_lawful_outcome(network: NetworkFormat, payload: bytes | None) -> None:
-    """Normalising never raises, gives the same twice, and gives lawful signals and heartbeats or a refusal."""
+    """Nothing raises, normalising gives the same twice, and gives lawful signals and heartbeats or a refusal."""
+    if payload is not None:
+        assert network.recognises(payload) in (True, False)
     for arrived_ms in (None, ARRIVED_MS):
         outcome = network.normalize(payload, arrived_ms)
 

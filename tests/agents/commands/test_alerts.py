@@ -79,7 +79,7 @@ def test_alerts_are_sentences_each_told_once(kafka_url: str) -> None:
 def test_what_is_no_alert_is_told_and_passed_over(kafka_url: str) -> None:
     """One wrong record must not hide the alerts behind it."""
     settings = Settings(kafka=kafka_url, namespace="wrong", partitions=1)
-    asyncio.run(write(settings, [b"{]", msgspec.json.encode(alert(1))]))
+    asyncio.run(write(settings, [b"{]", b'{"id": "\xff"}', msgspec.json.encode(alert(1))]))
 
     result = tail(kafka_url, "wrong", "--from-beginning", "--count", "1", "--timeout", "60")
 
@@ -87,6 +87,7 @@ def test_what_is_no_alert_is_told_and_passed_over(kafka_url: str) -> None:
     place, _, said = result.stderr.splitlines()[1].partition(": ")
     assert place == "wrong.social.alerts, partition 0, offset 0"
     assert said.startswith("expected an alert as JSON, got: JSON is malformed")
+    assert "offset 1: expected an alert as JSON, got: 'utf-8' codec can't decode byte 0xff" in result.stderr
 
 
 @kafka

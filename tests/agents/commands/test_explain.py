@@ -77,10 +77,11 @@ def test_an_alert_is_found_by_the_beginning_of_its_id(grown: Path) -> None:
     assert overgrowth("explain", alert.id, *file, "--redis").exit_code == 2
 
 
-def test_a_file_that_holds_no_alerts_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", [b'{"id": 5}', b'{"id": "\xff"}', b"[" * 100_000], ids=["shape", "bytes", "depth"])
+def test_a_file_that_holds_no_alerts_is_told(line: bytes, tmp_path: Path) -> None:
     """The line is named."""
     path = tmp_path / "alerts.ndjson"
-    path.write_text('{"id": 5}\n')
+    path.write_bytes(line + b"\n")
 
     result = overgrowth("explain", "abcdef", "--alerts", path)
 

@@ -127,6 +127,10 @@ def test_recycled_process_number_is_left_alone(directory: Path) -> None:
     ("content", "message"),
     [
         (b"{", r"^expected the state of a stack in .*stack.json: .*; end what it started by hand and remove the file$"),
+        (
+            b'{"kafka": "\xff", "parts": []}',
+            r"can't decode byte 0xff .*; end what it started by hand",
+        ),
         (b'{"kafka": "other", "parts": []}', r"Invalid enum value 'other' - at `\$.kafka`; end what"),
         (b'{"version": 2, "kafka": "real", "parts": []}', r"^expected version 1 of .*, found version 2; end what"),
     ],
