@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.partitioner import murmur2
 
 from agents.access import ACLS, kafka_options, why_refused
 from agents.lane import Outgoing, Sent, acknowledged
@@ -50,6 +51,15 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "client_id": f"overgrowth-{settings.group}",
         **kafka_options(settings),
     }
+
+
+def partition_of(key: bytes, *, partitions: int) -> int:
+    """Return the partition that Kafka's own producers choose for a key.
+
+    >>> partition_of(b"foobar", partitions=4)
+    2
+    """
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 async def start_producer(settings: Settings) -> AIOKafkaProducer:

@@ -13,9 +13,8 @@ from pathlib import Path
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError, KafkaError
-from aiokafka.partitioner import murmur2
 
-from agents.broker import BrokerError, create_channels, refused_by_kafka, start_producer
+from agents.broker import BrokerError, create_channels, partition_of, refused_by_kafka, start_producer
 from agents.logs import LogError, SignalLog, read_signals
 from agents.pseudonyms import pseudonyms_of
 from agents.replay_timing import Pace, SourceProgress
@@ -264,7 +263,7 @@ class _Run:
         if len(self._places) >= CONVERSATIONS_REMEMBERED_MAX:
             self._places.clear()
         key = conversation.encode()
-        place = self._places[conversation] = (murmur2(key) & 0x7FFFFFFF) % self._partitions, key
+        place = self._places[conversation] = partition_of(key, partitions=self._partitions), key
         return place
 
     async def _pass_on(self, heartbeat: Heartbeat, payload: bytes) -> None:

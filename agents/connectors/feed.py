@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaProducer
 
+from agents.broker import partition_of, read_end, read_partition
 from agents.connectors.backoff import Backoff
 from agents.connectors.cursors import CursorWriter, read_cursor
 from agents.connectors.delivery import PAYLOAD_BYTES_MAX, Delivery
@@ -89,6 +90,13 @@ class Feed(Protocol):
     def network(self) -> str:
         """The format of its payloads."""
 
+    @property
+    def recalls(self) -> int:
+        """How many of the records that were delivered last it wants to be told again when it begins, 0 for none."""
+
+    def recall(self, payload: bytes) -> None:
+        """Take note of one of them: a payload, or a heartbeat."""
+
     async def session(self, outlet: Outlet, connected: Callable[[], None]) -> None:
         """Connect once, call `connected`, and deliver until the connection ends; raises `FeedCut` when it does."""
 
@@ -112,15 +120,30 @@ class FeedConnector:
         return [self._feed.network]
 
     async def open(self, delivery: Delivery, producer: AIOKafkaProducer) -> None:
-        """Read where the feed was left."""
+        """Read where the feed was left, and what it wants to know of what it delivered last."""
         feed = self._feed
         channel = named(raw_channel(feed.network), namespace=self._settings.namespace)
         cursor = await read_cursor(self._settings, feed.name)
+        if feed.recalls:
+            await self._recall(channel)
         self._delivery = delivery
         self._cursors = CursorWriter(self._settings, producer, cursor)
         self._outlet = Outlet(delivery, self._metrics, channel=channel, name=feed.name, network=feed.network)
         self._outlet.cursor = cursor
         logger.info("%s: going on %s", feed.name, f"after {cursor.position}" if cursor else "with what is new")
+
+    async def _recall(self, channel: str) -> None:
+        key = self._feed.name.encode()
+        partition = partition_of(key, partitions=self._settings.partitions)
+        end = await read_end(self._settings, channel=channel, partition=partition)
+        first = max(0, end - self._feed.recalls)
+        recalled = 0
+        async for records in read_partition(self._settings, channel=channel, partition=partition, offset=first):
+            for record in records:
+                if record.key == key and record.value is not None:
+                    self._feed.recall(record.value)
+                    recalled += 1
+        logger.info("%s: remembers %d records that it had delivered", self._feed.name, recalled)
 
     async def work(self) -> None:
         """Connect, and connect again, for ever; what never worked and is refused for good ends it."""

@@ -17,11 +17,12 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, WSMsgType
 from yarl import URL
 from zstandard import ZstdCompressionDict, ZstdDecompressor, ZstdError, frame_content_size
 
-from agents.connectors.errors import UNREADABLE, ConnectorError, FeedCut, printable, refusal_of
+from agents.connectors.errors import ConnectorError, FeedCut, printable, refusal_of
 from agents.connectors.feed import Outlet
 from agents.connectors.program import now_ms
 from schemas.cursor import Cursor
 from schemas.signal import AT_MS_MIN
+from schemas.unreadable import UNREADABLE
 from streams.eventtime.clock import SKEW_MS_MAX
 from streams.networks.bluesky import NAME, SOURCE
 
@@ -105,6 +106,7 @@ class Jetstream:
 
     network = NAME
     source = SOURCE
+    recalls = 0
 
     def __init__(
         self,
@@ -129,6 +131,9 @@ class Jetstream:
         self._turn = 0
         # The cursor that the server does not go back to, until its first event tells how much is missing.
         self._gap_after: Cursor | None = None
+
+    def recall(self, payload: bytes) -> None:
+        """Nothing is remembered: records name each other by addresses that hold everywhere."""
 
     async def session(self, outlet: Outlet, connected: Callable[[], None]) -> None:
         """Follow the server whose turn it is until the connection ends."""

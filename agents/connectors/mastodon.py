@@ -1,8 +1,9 @@
 """Follow a public timeline of a Mastodon server, live and, after a cut, through what was missed (WIRE.md §2).
 
 The live stream has no memory, so what was said while nobody listened is asked for page by page (`min_id`); deletes and
-edits of that time are not to be had any more. Payloads are wrapped, `{"instance": ..., "event": ..., "payload": "<as it
-came>"}`, because ids are local to their server.
+edits of that time are not to be had any more. Payloads are wrapped, `{"event": ..., "payload": "<as it came>",
+"instance": ..., "known": {...}}`: ids are local to their server, so what is known of the statuses that an event names
+by them is said along with it (`streams.networks.mastodon_memory`).
 https://docs.joinmastodon.org/methods/streaming/, https://docs.joinmastodon.org/methods/timelines/
 """
 
@@ -16,15 +17,18 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from agents.connectors.errors import UNREADABLE, ConnectorError, FeedCut, refusal_of
+from agents.connectors.errors import ConnectorError, FeedCut, refusal_of
 from agents.connectors.feed import Outlet
 from agents.connectors.program import now_ms
 from agents.connectors.sse import ServerEvent, SseReader
 from schemas.cursor import Cursor
+from schemas.unreadable import UNREADABLE
+from streams.networks.mastodon import NAME, source_of
+from streams.networks.mastodon_memory import STATUSES_MAX, StatusMemory
+from streams.networks.mastodon_shapes import Event
 
 logger = logging.getLogger("overgrowth")
 
-NETWORK = "mastodon"
 PAGE_STATUSES = 40
 REWIND_MS = 120_000
 """How far an id is taken back: a status from elsewhere comes late, under an id as old as itself."""
@@ -53,16 +57,9 @@ class _Status(msgspec.Struct):
     created_at: str = ""
 
 
-class Envelope(msgspec.Struct):
-    """What goes on the raw channel: an event of an instance, its payload as it came."""
-
-    instance: str
-    event: str
-    payload: str
-
-
 _decode_status = msgspec.json.Decoder(_Status).decode
 _decode_page = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_event = msgspec.json.Decoder(Event).decode
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -98,7 +95,8 @@ class Mastodon:
     not even the sign of life that servers send every 15 s, until the connection counts as dead.
     """
 
-    network = NETWORK
+    network = NAME
+    recalls = STATUSES_MAX
 
     def __init__(
         self,
@@ -112,14 +110,23 @@ class Mastodon:
         self._home = _address(instance)
         self._domain = self._home.authority
         self._timeline = timeline(stream)
-        self.name = name or f"{NETWORK}:{self._domain}/{stream}"
+        self.name = name or f"{NAME}:{self._domain}/{stream}"
         self.silence_s = silence_s
+        self._memory = StatusMemory()
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     @property
     def source(self) -> str:
         """The instance, as `streams.networks.mastodon` names the source of what it says."""
-        return f"{NETWORK}:{self._domain}"
+        return source_of(self._domain)
+
+    def recall(self, payload: bytes) -> None:
+        """Remember the statuses that an event which was delivered told of."""
+        try:
+            self._memory.fill(_decode_event(payload))
+        except UNREADABLE:
+            # A heartbeat, or what somebody else wrote.
+            return
 
     async def session(self, outlet: Outlet, connected: Callable[[], None]) -> None:
         """Listen, ask for what was missed once the server shows that it speaks, then take what it says."""
@@ -190,8 +197,8 @@ class Mastodon:
                 outlet.metrics.observe_event(at_ms=at_ms, now_ms=now)
             if _is_id(status.id) and (outlet.cursor is None or _order(outlet.cursor.position) < _order(status.id)):
                 cursor = Cursor(self.name, status.id, min(at_ms or now, now), self._home.authority)
-        envelope = Envelope(self._domain, name, payload.decode(errors="replace"))
-        await outlet.deliver(_to_json(envelope), cursor=cursor)
+        event = Event(event=name, payload=payload.decode(errors="replace"), instance=self._domain)
+        await outlet.deliver(_to_json(self._memory.fill(event)), cursor=cursor)
 
     async def _fill(self, http: aiohttp.ClientSession, outlet: Outlet) -> None:
         """Deliver the statuses after the cursor, oldest first, until there are no more."""

@@ -26,11 +26,19 @@ class Scripted:
     name = source = "scripted"
     network = "native"
 
-    def __init__(self, *sessions: Session) -> None:
+    def __init__(self, *sessions: Session, recalls: int = 0) -> None:
         self._sessions = list(sessions)
+        self.recalls = recalls
+        self.recalled: list[bytes] = []
+        self.begun = asyncio.Event()
+
+    def recall(self, payload: bytes) -> None:
+        """Keep what is told again."""
+        self.recalled.append(payload)
 
     async def session(self, outlet: Outlet, connected: Callable[[], None]) -> None:
         """Run the next one."""
+        self.begun.set()
         if not self._sessions:
             connected()
             await asyncio.Event().wait()
@@ -105,5 +113,25 @@ def test_a_payload_that_no_format_would_read_is_a_rejection(own_settings: Settin
             (refused,) = await told(own_settings, REJECTIONS, bool)
         rejection = msgspec.json.decode(refused.value, type=Rejection)
         assert (rejection.reason, rejection.size) == ("oversize", PAYLOAD_BYTES_MAX + 1)
+
+    asyncio.run(work())
+
+
+def test_a_feed_is_told_again_what_it_delivered_last(own_settings: Settings) -> None:
+    """As much as it wants and of its own alone, in its order; the memory of a killed one is made of that."""
+    values = [b"%d" % number for number in range(7)]
+
+    async def work() -> None:
+        other = Scripted(giving(b"not mine"))
+        other.name = "another"
+        for feed in (other, Scripted(giving(*values))):
+            async with following(own_settings, feed):
+                await told(own_settings, RAW, holds(b"not mine" if feed is other else values[-1]))
+            assert feed.recalled == []
+        for recalls in (3, 1_000):
+            again = Scripted(recalls=recalls)
+            async with following(own_settings, again):
+                await again.begun.wait()
+            assert again.recalled == values[-recalls:]
 
     asyncio.run(work())

@@ -1,6 +1,8 @@
 """Check the Mastodon connector on a server with a stream and pages: cuts, gaps, garbage, silence, refusals."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -8,11 +10,12 @@ from aiohttp import web
 
 from agents.connectors.cursors import CursorWriter, read_cursor
 from agents.connectors.errors import ConnectorError
-from agents.connectors.mastodon import PAGE_STATUSES, REWIND_MS, Envelope, Mastodon, timeline
+from agents.connectors.mastodon import PAGE_STATUSES, REWIND_MS, Mastodon, timeline
 from agents.connectors.program import now_ms
 from agents.settings import Settings
 from schemas.channels import CURSORS, raw_channel
 from schemas.cursor import Cursor
+from streams.networks.mastodon_shapes import Event, Known
 from tests.agents.connectors.mastodon_server import MastodonServer, status_id
 from tests.agents.connectors.trial import (
     Told,
@@ -48,9 +51,11 @@ def name(server: MastodonServer) -> str:
     return f"mastodon:{host(server)}/public"
 
 
-def wrapped(server: MastodonServer, payload: bytes, event: str = "update") -> bytes:
-    """Return what an event is on the raw channel."""
-    return to_json(Envelope(domain(server), event, payload.decode(errors="replace")))
+def wrapped(
+    server: MastodonServer, payload: bytes, event: str = "update", known: Mapping[str, Known] = MappingProxyType({})
+) -> bytes:
+    """Return what an event is on the raw channel; `known` are the statuses that it names, by their local ids."""
+    return to_json(Event(event, payload.decode(errors="replace"), domain(server), known=dict(known)))
 
 
 async def remember(settings: Settings, cursor: Cursor) -> None:
@@ -76,6 +81,33 @@ def test_events_come_as_they_were_said(own_settings: Settings) -> None:
             assert payloads(found) == [wrapped(server, status), wrapped(server, edit, "status.update"), deleted]
             assert server.streams == ["public"]
             assert server.pages == [], "whoever begins has missed nothing"
+
+    asyncio.run(work())
+
+
+def test_what_events_name_is_told_with_them_after_a_restart_too(own_settings: Settings) -> None:
+    """A reply to a post of another server, and a delete, say which post it is; the raw channel is the memory."""
+
+    async def work() -> None:
+        async with MastodonServer().serving() as server:
+            at_ms = now_ms() - 60_000
+            local_id = status_id(at_ms, 1)
+            uri = "https://wood.example/objects/1"
+            post = server.make(at_ms, 1, uri=uri, account={"id": "2", "acct": "ivo@wood.example"})
+            reply = server.make(at_ms + 1_000, 2, in_reply_to_id=local_id, account={"id": "3", "acct": "rosa"})
+            known = {local_id: Known(uri, "ivo@wood.example", "post", uri, uri, "ivo@wood.example")}
+            answered = wrapped(server, reply, known=known)
+            deleted = wrapped(server, local_id.encode(), "delete", known=known)
+            async with following(own_settings, Mastodon(server.url)):
+                await server.listened(1)
+                await server.say("update", post)
+                await told(own_settings, RAW, holds(wrapped(server, post)))
+            async with following(own_settings, Mastodon(server.url)):
+                await server.listened(2)
+                await server.say("update", reply)
+                await server.say("delete", local_id.encode())
+                found = await told(own_settings, RAW, holds(answered, deleted))
+            assert payloads(found) == [wrapped(server, post), answered, deleted]
 
     asyncio.run(work())
 
