@@ -26,9 +26,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `namespace` is put before every channel name and into the group: the empty one is the live installation. With
     `clock` "wall" the leading worker writes wall time into the log once a second; with "log" time passes in the
     signals alone, as a replay wants it. With `create_channels` false a worker only checks that its channels are there,
-    and needs no right to create them: `overgrowth channels apply` does that.
-    What ends in `_file` is the path of a file: secrets are in files alone, so that
-    neither a list of processes nor whatever shows settings can tell them. The file of the pseudonyms' key is read by
+    and needs no right to create them: `overgrowth channels apply` does that. `raw_networks` are the networks whose raw
+    channels a worker reads: all that there are, so that what a connector delivers is read, for an empty one costs next
+    to nothing. What ends in `_file` is the path of a file: secrets are in files alone, so that neither a list of
+    processes nor whatever shows settings can tell them. The file of the pseudonyms' key is read by
     `agents.pseudonyms`, the others by `agents.access`.
     """
 
@@ -50,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replication: int = 1
     create_channels: bool = True
     compression: Literal["", "gzip", "lz4", "zstd", "snappy"] = "zstd"
-    raw_networks: tuple[str, ...] = ("native", "snap-higgs")
+    raw_networks: tuple[str, ...] = tuple(NETWORKS)
     views: bool = True
     pseudonym_key_file: str = ""
     clock: Literal["wall", "log"] = "wall"

@@ -15,6 +15,7 @@ from agents.quieting import Seldom
 from agents.settings import Settings, SettingsError
 from agents.transport import BatchSchema, BatchTransport
 from agents.worker import EXIT_REFUSED
+from streams.networks import NETWORKS
 
 SETTINGS = Settings(namespace="claims", kafka="127.0.0.1:1, 127.0.0.1:2")
 QUIETED = ("aiokafka", "faust", "mode", "agents.app", "agents.transport")
@@ -93,8 +94,7 @@ def test_there_is_one_agent_per_channel_and_one_at_work_in_each() -> None:
         "claims.social.attributed",
         "claims.social.cascades",
         "claims.social.contributions",
-        "claims.social.raw.native",
-        "claims.social.raw.snap-higgs",
+        *(f"claims.social.raw.{network}" for network in sorted(NETWORKS)),
         "claims.social.signals",
         "claims.social.vitals",
     ]

@@ -19,6 +19,7 @@ from agents.connectors.program import now_ms
 from agents.settings import Settings
 from schemas.channels import raw_channel
 from schemas.signal import Signal
+from streams.networks import NETWORKS
 from tests.agents.connectors.flaky import FlakyProducer
 from tests.agents.connectors.trial import (
     BYTES_MAX,
@@ -218,7 +219,8 @@ def test_only_posts_to_known_networks_are_taken(own_settings: Settings) -> None:
         async with serving(own_settings) as served:
             for path in ("/", "/raw", "/raw/", "/raw/elsewhere", "/raw/native/x", "/signals/"):
                 status, said, _ = await served.post(path, b"{}")
-                assert (status, said["error"]) == (404, "expected /signals, or /raw/ with one of native, snap-higgs")
+                names = ", ".join(sorted(NETWORKS))
+                assert (status, said["error"]) == (404, f"expected /signals, or /raw/ with one of {names}")
             async with served.http.get(served.url("/signals")) as answer:
                 assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 

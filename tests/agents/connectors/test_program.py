@@ -1,12 +1,14 @@
 """Check the life of a connector as a process: it says how it is, and its end loses nothing."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -118,3 +120,24 @@ def test_a_bug_ends_the_program_and_what_was_taken_is_delivered(own_settings: Se
 
     asyncio.run(work())
     assert connector.told == ["opened", "closed", "tick"]
+
+
+def test_a_connector_of_what_its_workers_do_not_read_says_so(
+    own_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By themselves workers read every network; whoever has them read fewer is told by the connector of another."""
+    caplog.set_level(logging.WARNING, logger="overgrowth")
+
+    async def work(settings: Settings) -> None:
+        metrics = ConnectorMetrics(version="0", networks=["native"])
+        with pytest.raises(ValueError, match="a bug"):
+            await run(settings, Failing(settings), metrics, bytes_max=1_000, tick_s=60.0)
+
+    settings = msgspec.structs.replace(own_settings, metrics_port=0)
+    asyncio.run(work(settings))
+    assert caplog.messages == []
+    asyncio.run(work(msgspec.structs.replace(settings, raw_networks=("bluesky", "mastodon"))))
+    (said,) = caplog.messages
+    assert said.startswith(
+        "social.raw.native: expected OVERGROWTH_RAW_NETWORKS to name it, got bluesky,mastodon; workers set like this do"
+    )
