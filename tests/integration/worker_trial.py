@@ -76,11 +76,11 @@ class Told(NamedTuple):
     vitals: list[bytes]
 
 
-def told_by_one_process(signals: Iterable[Signal]) -> Told:
-    """Run signals through the three steps here, in the order of their time: what every worker must tell."""
-    pipeline = Pipeline(Registry([TOPIC]))
+def told_by_one_process(signals: Iterable[Signal], topic: TopicRecord = TOPIC) -> Told:
+    """Run signals of one source through the three steps, in the order of their time: what every worker must tell."""
+    pipeline = Pipeline(Registry([topic]))
     ordered = sorted(signals, key=lambda one: (one.at, one.id))
-    log: list[Signal | Heartbeat] = [*ordered, Heartbeat(SOURCE, ordered[-1].at, end=True)]
+    log: list[Signal | Heartbeat] = [*ordered, Heartbeat(ordered[-1].source, ordered[-1].at, end=True)]
     arrivals = [Arrival(offset, None, b"", decoded) for offset, decoded in enumerate(log)]
     outcome = pipeline.advance(arrivals, next_offset=len(log))
     return Told([to_json(alert) for _, alert in outcome.alerts], [to_json(vitals) for vitals in outcome.vitals])
@@ -105,13 +105,13 @@ class Trial:
 
     # --- the log ------------------------------------------------------------------------------------------------------
 
-    def declare(self) -> None:
+    def declare(self, topic: TopicRecord = TOPIC) -> None:
         """Create the channels and publish the topic."""
 
         async def work() -> None:
             await create_channels(self.settings)
             producer = await start_producer(self.settings)
-            await publish_topics(self.settings, producer, [TOPIC], known=())
+            await publish_topics(self.settings, producer, [topic], known=())
             await producer.stop()
 
         asyncio.run(work())
@@ -179,10 +179,8 @@ class Trial:
         """Return the full name of a channel."""
         return named(spec, namespace=self.settings.namespace)
 
-    # --- the worker ---------------------------------------------------------------------------------------------------
-
-    def start(self, command: Sequence[str] = ("-m", "agents.cli", "worker"), **changed: str) -> None:
-        """Start a worker."""
+    def environment(self, **changed: str) -> dict[str, str]:
+        """Return the settings as variables, for a process of this installation."""
         environment = dict(os.environ)
         for name in self.settings.__struct_fields__:
             value = getattr(self.settings, name)
@@ -190,7 +188,13 @@ class Trial:
                 ",".join(value) if isinstance(value, tuple) else str(value).lower() if value in (True, False) else value
             )
             environment[f"OVERGROWTH_{name.upper()}"] = str(text)
-        environment.update({f"OVERGROWTH_{name.upper()}": text for name, text in changed.items()})
+        return environment | {f"OVERGROWTH_{name.upper()}": text for name, text in changed.items()}
+
+    # --- the worker ---------------------------------------------------------------------------------------------------
+
+    def start(self, command: Sequence[str] = ("-m", "agents.cli", "worker"), **changed: str) -> None:
+        """Start a worker."""
+        environment = self.environment(**changed)
         self._logs += 1
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(

@@ -1,7 +1,7 @@
 """A Jetstream on loopback: both versions as docs/README.md §5 of bluesky-social/jetstream describes them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -19,12 +19,23 @@ POST = "app.bsky.feed.post"
 
 
 class Event(msgspec.Struct):
-    """One commit of the log: its number, when it was witnessed (microseconds), and by whom it is."""
+    """One commit of the log: its number, when it was witnessed (microseconds), and by whom it is.
+
+    Without a `record` it creates a post that says its number.
+    """
 
     seq: int
     time_us: int
     did: str
     collection: str = POST
+    record: dict[str, Any] = {}
+    rkey: str = ""
+    operation: str = "create"
+
+    @property
+    def uri(self) -> str:
+        """The address of its record."""
+        return f"at://{self.did}/{self.collection}/{self.rkey or f'r{self.seq}'}"
 
     def first(self) -> bytes:
         """Return the frame of the first version."""
@@ -43,8 +54,11 @@ class Event(msgspec.Struct):
         return msgspec.json.encode({"$type": "message", "payload": envelope | self._commit()})
 
     def _commit(self) -> dict[str, Any]:
-        record = {"$type": self.collection, "text": f"number {self.seq}", "createdAt": self._witnessed()}
-        return {"operation": "create", "collection": self.collection, "rkey": f"r{self.seq}", "record": record}
+        commit = {"operation": self.operation, "collection": self.collection, "rkey": self.uri.rpartition("/")[2]}
+        if self.operation == "delete":
+            return commit
+        told = self.record or {"text": f"number {self.seq}"}
+        return commit | {"record": {"$type": self.collection, "createdAt": self._witnessed()} | told}
 
     def _witnessed(self) -> str:
         seconds, micros = divmod(self.time_us, 1_000_000)
@@ -74,9 +88,13 @@ class JetstreamServer:
 
     async def say(self, count: int = 1, *, begin_us: int, step_us: int = 1_000, did: str = "did:plc:a") -> None:
         """Append events."""
+        first = self.first_seq + len(self.log)
+        await self.tell([Event(first + number, begin_us + number * step_us, did) for number in range(count)])
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        """Append these events."""
         async with self._changed:
-            for number in range(count):
-                self.log.append(Event(self.first_seq + len(self.log), begin_us + number * step_us, did))
+            self.log += events
             self._changed.notify_all()
 
     async def asked_times(self, count: int) -> None:
