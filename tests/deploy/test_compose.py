@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from agents.app import STOP_DEADLINE_S
+from agents.connectors.program import DRAIN_S
+from streams.networks import NETWORKS
 from tests.deploy.ours import check_command, check_variables
 from tests.deploy.told import DEPLOY
 
@@ -17,6 +19,7 @@ FILE = DEPLOY.parent / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("overgrowth:")}
+CONNECTORS = {name: service for name, service in OURS.items() if service["command"][0] == "connect"}
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -105,6 +108,46 @@ def test_prometheus_finds_every_worker() -> None:
     mounts = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
     folder = Path(mounts["./deploy/prometheus/prometheus.yml"]).parent
     assert mounts["./deploy/prometheus/rules"] == str(folder / config["rule_files"][0].split("/")[0])
+
+
+def test_connectors_start_when_the_channels_are_there_and_end_with_everything_delivered() -> None:
+    """The job creates those of every network; what is killed while it drains is given again, and comes twice."""
+    for service in CONNECTORS.values():
+        assert service["depends_on"]["channels"] == {"condition": "service_completed_successfully"}
+        settings = check_variables(service["environment"])
+        assert not settings.create_channels
+        assert set(settings.raw_networks) == set(NETWORKS)
+        assert int(service["stop_grace_period"].removesuffix("s")) > DRAIN_S
+
+
+def test_tokens_are_files_that_only_their_connector_sees() -> None:
+    """A variable would be seen by whoever inspects the container; the intake listens on all interfaces of its own."""
+    for name, service in CONNECTORS.items():
+        named = {word.removeprefix("/run/secrets/") for word in service["command"] if word.startswith("/run/secrets/")}
+        assert named == set(service.get("secrets", ())), name
+        assert named <= DOCUMENT["secrets"].keys()
+    assert "--token-file" in SERVICES["intake"]["command"]
+
+
+def test_prometheus_finds_every_connector() -> None:
+    """By the names of the services, at the port that they listen on."""
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    (job,) = [job for job in config["scrape_configs"] if job["job_name"] == "overgrowth-connectors"]
+    (discovery,) = job["dns_sd_configs"]
+    assert set(discovery["names"]) == CONNECTORS.keys()
+    ports = {service["environment"]["OVERGROWTH_METRICS_PORT"] for service in CONNECTORS.values()}
+    assert ports == {discovery["port"]}
+
+
+def test_no_two_services_are_published_on_one_port() -> None:
+    """Workers take one after the other of theirs."""
+    taken: set[int] = set()
+    for service in SERVICES.values():
+        for port in service.get("ports", ()):
+            first, _, last = port.split(":")[1].partition("-")
+            ports = set(range(int(first), int(last or first) + 1))
+            assert not ports & taken
+            taken |= ports
 
 
 def test_every_profile_is_explained() -> None:

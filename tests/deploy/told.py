@@ -1,4 +1,4 @@
-"""What Prometheus can be asked for: the series of a worker as rendered, those of scraping, those of the rules."""
+"""What Prometheus can be asked for: series of workers and connectors as rendered, those of scraping, those of rules."""
 
 from functools import cache
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.connectors.metrics import ConnectorMetrics
 from tests.agents.full_metrics import full_metrics
 from tests.deploy.promql import named_in
 
@@ -32,7 +33,9 @@ def alerts() -> list[dict[str, Any]]:
 def told_series() -> dict[str, set[str]]:
     """Return every name that a query may use, with the labels that it may ask for."""
     told: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(full_metrics().render().decode()):
+    connectors = ConnectorMetrics(version="0", networks=["native"])
+    rendered = full_metrics().render().decode() + connectors.render().decode()
+    for family in text_string_to_metric_families(rendered):
         for sample in family.samples:
             told.setdefault(sample.name, set(SCRAPED)).update(sample.labels)
     told["up"] = set(SCRAPED)
