@@ -154,9 +154,22 @@ def jetstream(
     show_default=True,
     help="Connect again when nothing came for so long; a server shows that it lives every 15 s.",
 )
+@click.option(
+    "--counts-s",
+    type=click.FloatRange(min=0),
+    default=fediverse.COUNTS_S,
+    show_default=True,
+    help="Ask so often how often the latest statuses were liked and shared; 0 never asks.",
+)
 @common_options
 def mastodon(
-    instance: str, stream: str, token_file: str | None, name: str | None, silence_s: float, **options: Any
+    instance: str,
+    stream: str,
+    token_file: str | None,
+    name: str | None,
+    silence_s: float,
+    counts_s: float,
+    **options: Any,
 ) -> None:
     """Follow a public timeline of the Mastodon server INSTANCE.
 
@@ -165,7 +178,8 @@ def mastodon(
       overgrowth connect mastodon mastodon.social --stream public --token-file token.txt
     """
     token = read_token(token_file, MASTODON_TOKEN, os.environ)
-    _follow(fediverse.Mastodon(instance, stream, token=token, name=name, silence_s=silence_s), options)
+    feed = fediverse.Mastodon(instance, stream, token=token, name=name, silence_s=silence_s, counts_s=counts_s)
+    _follow(feed, options)
 
 
 @connect.command()

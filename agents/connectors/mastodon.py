@@ -1,15 +1,17 @@
 """Follow a public timeline of a Mastodon server, live and, after a cut, through what was missed (WIRE.md §2).
 
 The live stream has no memory, so what was said while nobody listened is asked for page by page (`min_id`); deletes and
-edits of that time are not to be had any more. Payloads are wrapped, `{"event": ..., "payload": "<as it came>",
-"instance": ..., "known": {...}}`: ids are local to their server, so what is known of the statuses that an event names
-by them is said along with it (`streams.networks.mastodon_memory`).
+edits of that time are not to be had any more. Likes are not told at all: what they and the shares have come to is asked
+for now and then, and delivered as far as it has grown (`streams.networks.counters`). Payloads are wrapped, `{"event":
+..., "payload": "<as it came>", "instance": ..., "known": {...}}`: ids are local to their server, so what is known of
+the statuses that an event names by them is said along with it (`streams.networks.mastodon_memory`).
 https://docs.joinmastodon.org/methods/streaming/, https://docs.joinmastodon.org/methods/timelines/
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,12 +19,13 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from agents.connectors.errors import ConnectorError, FeedCut, refusal_of
+from agents.connectors.errors import ConnectorError, FeedCut, printable, refusal_of
 from agents.connectors.feed import Outlet
 from agents.connectors.program import now_ms
 from agents.connectors.sse import ServerEvent, SseReader
 from schemas.cursor import Cursor
 from schemas.unreadable import UNREADABLE
+from streams.networks.counters import Counters, Counts, Grown
 from streams.networks.mastodon import NAME, source_of
 from streams.networks.mastodon_memory import STATUSES_MAX, StatusMemory
 from streams.networks.mastodon_shapes import Event
@@ -30,8 +33,12 @@ from streams.networks.mastodon_shapes import Event
 logger = logging.getLogger("overgrowth")
 
 PAGE_STATUSES = 40
+COUNTED_BY = ("update", "status.update", "counted")
+"""Events that tell how often a status was liked and shared."""
 REWIND_MS = 120_000
 """How far an id is taken back: a status from elsewhere comes late, under an id as old as itself."""
+COUNTS_S = 60.0
+"""Servers take 300 requests within five minutes from an account."""
 CONNECT_S = 30.0
 PAGE_S = 60.0
 RATE_LIMIT_S_MIN = 0.2
@@ -57,9 +64,16 @@ class _Status(msgspec.Struct):
     created_at: str = ""
 
 
+class _Counted(msgspec.Struct):
+    id: str = ""
+    favourites_count: int = 0
+    reblogs_count: int = 0
+
+
 _decode_status = msgspec.json.Decoder(_Status).decode
 _decode_page = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_counted = msgspec.json.Decoder(_Counted).decode
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -92,7 +106,8 @@ class Mastodon:
     """The feed of one timeline of one server.
 
     `name` is what the cursor is kept under, without it instance and stream. `silence_s` is how long nothing may come,
-    not even the sign of life that servers send every 15 s, until the connection counts as dead.
+    not even the sign of life that servers send every 15 s, until the connection counts as dead. Every `counts_s` the
+    latest statuses are asked how often they were liked and shared; with 0 they never are.
     """
 
     network = NAME
@@ -106,13 +121,16 @@ class Mastodon:
         token: str | None = None,
         name: str | None = None,
         silence_s: float = 60.0,
+        counts_s: float = COUNTS_S,
     ) -> None:
         self._home = _address(instance)
         self._domain = self._home.authority
         self._timeline = timeline(stream)
         self.name = name or f"{NAME}:{self._domain}/{stream}"
         self.silence_s = silence_s
+        self._counts_s = counts_s
         self._memory = StatusMemory()
+        self._counters = Counters()
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     @property
@@ -123,10 +141,13 @@ class Mastodon:
     def recall(self, payload: bytes) -> None:
         """Remember the statuses that an event which was delivered told of."""
         try:
-            self._memory.fill(_decode_event(payload))
+            event = _decode_event(payload)
         except UNREADABLE:
-            # A heartbeat, or what somebody else wrote.
+            # What somebody else wrote.
             return
+        self._memory.fill(event)
+        if event.event in COUNTED_BY and isinstance(event.payload, str):
+            self._look(event.payload.encode(), event.grown)
 
     async def session(self, outlet: Outlet, connected: Callable[[], None]) -> None:
         """Listen, ask for what was missed once the server shows that it speaks, then take what it says."""
@@ -139,16 +160,25 @@ class Mastodon:
                 if answer.status != 200 or answer.content_type != "text/event-stream":
                     raise refusal_of(answer.status, f"expected an event stream at {url}, got {answer.content_type}")
                 connected()
-                reader, is_first = SseReader(), True
-                while chunk := await self._chunk(answer):
-                    if is_first:
-                        # Only now is it sure that whatever comes after the last page comes here.
-                        await self._fill(http, outlet)
-                        is_first = False
-                    for event in reader.read(chunk):
-                        await self._take(event, outlet)
-                    # Any chunk, a sign of life too, says that the server has no more to say for now.
-                    outlet.advance(now_ms())
+                counting = asyncio.ensure_future(self._count_for_ever(http, outlet))
+                try:
+                    await self._listen(http, answer, outlet)
+                finally:
+                    counting.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await counting
+
+    async def _listen(self, http: aiohttp.ClientSession, answer: aiohttp.ClientResponse, outlet: Outlet) -> None:
+        reader, is_first = SseReader(), True
+        while chunk := await self._chunk(answer):
+            if is_first:
+                # Only now is it sure that whatever comes after the last page comes here.
+                await self._fill(http, outlet)
+                is_first = False
+            for event in reader.read(chunk):
+                await self._take(event, outlet)
+            # Any chunk, a sign of life too, says that the server has no more to say for now.
+            outlet.advance(now_ms())
 
     async def _chunk(self, answer: aiohttp.ClientResponse) -> bytes:
         try:
@@ -197,8 +227,45 @@ class Mastodon:
                 outlet.metrics.observe_event(at_ms=at_ms, now_ms=now)
             if _is_id(status.id) and (outlet.cursor is None or _order(outlet.cursor.position) < _order(status.id)):
                 cursor = Cursor(self.name, status.id, min(at_ms or now, now), self._home.authority)
+        if name in COUNTED_BY:
+            # Before the status, which says the same counts: after a crash in between it comes again, they would not.
+            await self._count(payload, outlet)
         event = Event(event=name, payload=payload.decode(errors="replace"), instance=self._domain)
         await outlet.deliver(_to_json(self._memory.fill(event)), cursor=cursor)
+
+    async def _count(self, payload: bytes, outlet: Outlet) -> None:
+        """Deliver by how much the likes and shares of a status have grown since it was seen before, if they have."""
+        grown = self._look(payload)
+        if grown is not None:
+            event = Event("counted", payload.decode(errors="replace"), self._domain, grown=grown)
+            await outlet.deliver(_to_json(self._memory.fill(event)))
+
+    def _look(self, payload: bytes, grown: Grown | None = None) -> Grown | None:
+        """Take note of the counts of a status, as it says them itself or as they were delivered."""
+        try:
+            told = _decode_counted(payload)
+        except UNREADABLE:
+            return None
+        counts = grown.now if grown else Counts(max(0, told.favourites_count), max(0, told.reblogs_count))
+        return self._counters.look(told.id, counts) if _is_id(told.id) else None
+
+    async def _count_for_ever(self, http: aiohttp.ClientSession, outlet: Outlet) -> None:
+        """Ask for the latest statuses now and then; one page of them, so only a slow timeline is counted for long."""
+        url = self._home.joinpath("api/v1/timelines", self._timeline.page)
+        query = {**self._timeline.query, "limit": str(PAGE_STATUSES)}
+        while self._counts_s:
+            await asyncio.sleep(self._counts_s)
+            try:
+                async with http.get(url.with_query(query), timeout=aiohttp.ClientTimeout(PAGE_S)) as answer:
+                    if answer.status != 200:
+                        raise refusal_of(answer.status, f"expected a page of {url.path}")
+                    page = _decode_page(await answer.read())
+            except (FeedCut, aiohttp.ClientError, OSError, *UNREADABLE) as error:
+                # The next look sees what this one has missed.
+                logger.warning("%s: counts: %s: %s", self.name, type(error).__name__, printable(str(error)))
+                continue
+            for raw in reversed(page):
+                await self._count(bytes(raw), outlet)
 
     async def _fill(self, http: aiohttp.ClientSession, outlet: Outlet) -> None:
         """Deliver the statuses after the cursor, oldest first, until there are no more."""

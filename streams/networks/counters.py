@@ -1,6 +1,8 @@
 """Turn counts of likes and shares into signals, by what they have grown from one snapshot of a post to the next."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from schemas.signal import Signal
 
@@ -12,28 +14,37 @@ SIGNALS_MAX = 1_000
 """Signals of one snapshot; what a count has grown beyond that comes with the next."""
 
 
-class Counts(NamedTuple):
+class Counts(msgspec.Struct, frozen=True):
     """How often a post was liked and shared, as a snapshot says. Answers are not counted: each is a post that comes."""
 
-    likes: int
-    shares: int
+    likes: int = 0
+    shares: int = 0
+
+
+class Grown(msgspec.Struct, frozen=True):
+    """What the counts of a post were, and what they are now: at least as much, and at most `SIGNALS_MAX` more."""
+
+    before: Counts
+    now: Counts
+
+    @property
+    def is_lawful(self) -> bool:
+        """Whether signals can be made of it."""
+        likes, shares = self.now.likes - self.before.likes, self.now.shares - self.before.shares
+        return min(likes, shares, self.before.likes, self.before.shares) >= 0 and likes + shares <= SIGNALS_MAX
 
 
 class Counters:
     """The largest counts seen of posts; the post that was not looked at for longest is forgotten first.
 
-    The nth like of a post is named by that number, so it is the same signal from every instance that counts it, and
-    its actor is a stranger of the same name, for nobody likes a post twice. A count that falls, because a like was
-    taken back or another instance knows of less, takes nothing back and is not counted again when it rises.
-
-    Whoever reads likes from notifications as well would count them twice.
+    A count that falls, because a like was taken back or another instance knows of less, takes nothing back and is not
+    counted again when it rises.
 
     >>> counters = Counters()
-    >>> post = Signal("p", "mastodon", "post", at=1_000, actor="a", post="p")
-    >>> counters.grown(post, Counts(likes=5, shares=0), at_ms=2_000)
-    []
-    >>> [signal.id for signal in counters.grown(post, Counts(likes=7, shares=0), at_ms=3_000)]
-    ['p#like:6', 'p#like:7']
+    >>> counters.look("p", Counts(likes=5)) is None
+    True
+    >>> counters.look("p", Counts(likes=7)).before.likes
+    5
     """
 
     def __init__(self, *, posts_max: int = POSTS_MAX) -> None:
@@ -44,22 +55,36 @@ class Counters:
         """Return how many posts are remembered."""
         return len(self._counts)
 
-    def grown(self, post: Signal, counts: Counts, *, at_ms: int) -> list[Signal]:
-        """Return the likes and shares since the snapshot before, as of `at_ms`; none for the first of a post.
+    def look(self, post_id: str, counts: Counts) -> Grown | None:
+        """Return how the counts have grown since the snapshot before; None where they have not, and for the first.
 
-        `post` is the signal that made the post. What a first snapshot counts came before anybody looked.
+        What a first snapshot counts came before anybody looked.
         """
-        post_id = post.post or post.id
         before = self._counts.pop(post_id, counts)
         likes = _reach(before.likes, counts.likes, room=SIGNALS_MAX)
         shares = _reach(before.shares, counts.shares, room=SIGNALS_MAX - (likes - before.likes))
-        self._counts[post_id] = Counts(likes, shares)
+        now = self._counts[post_id] = Counts(likes, shares)
         if len(self._counts) > self._posts_max:
             del self._counts[next(iter(self._counts))]
-        return [
-            *(_counted(post, post_id, "like", number, at_ms) for number in range(before.likes + 1, likes + 1)),
-            *(_counted(post, post_id, "share", number, at_ms) for number in range(before.shares + 1, shares + 1)),
-        ]
+        return None if now == before else Grown(before, now)
+
+
+def counted(post: Signal, grown: Grown, *, at_ms: int) -> list[Signal]:
+    """Return the likes and shares by which the counts of a post have grown, as of `at_ms`; `post` is what made it.
+
+    The nth like of a post is named by that number, so it is the same signal from every instance that counts it, and
+    its actor is a stranger of the same name, for nobody likes a post twice. Whoever reads likes from notifications as
+    well would count them twice.
+
+    >>> post = Signal("p", "mastodon", "post", at=1_000, actor="a", post="p")
+    >>> [signal.id for signal in counted(post, Grown(Counts(likes=5), Counts(likes=7)), at_ms=3_000)]
+    ['p#like:6', 'p#like:7']
+    """
+    before, now = grown.before, grown.now
+    return [
+        *(_counted(post, "like", number, at_ms) for number in range(before.likes + 1, now.likes + 1)),
+        *(_counted(post, "share", number, at_ms) for number in range(before.shares + 1, now.shares + 1)),
+    ]
 
 
 def _reach(before: int, now: int, *, room: int) -> int:
@@ -67,7 +92,8 @@ def _reach(before: int, now: int, *, room: int) -> int:
     return min(max(before, now), before + room)
 
 
-def _counted(post: Signal, post_id: str, kind: Literal["like", "share"], number: int, at_ms: int) -> Signal:
+def _counted(post: Signal, kind: Literal["like", "share"], number: int, at_ms: int) -> Signal:
+    post_id = post.post or post.id
     name = f"{post_id}#{kind}:{number}"
     is_share = kind == "share"
     return Signal(

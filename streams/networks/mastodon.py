@@ -21,6 +21,7 @@ import msgspec
 
 from schemas.signal import ACTOR_UNKNOWN, Op, Signal
 from streams.networks.bounds import bounded
+from streams.networks.counters import SIGNALS_MAX, counted
 from streams.networks.fediverse import (
     distinct_links,
     distinct_tags,
@@ -58,7 +59,8 @@ def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal, ..
     `update` makes a share (`reblog`), a reply (`in_reply_to_id`), a quote (an accepted one) or a post, as a bare status
     does; `status.update` is an edit where it tells when, `delete` takes back. Of notifications `favourite` makes a
     like, `reblog` a share, `follow` a follow, and those about a status tell it. All other events say nothing, and
-    neither does what is not `public` or `unlisted`. Counts of likes become signals by `counters`.
+    neither does what is not `public` or `unlisted`. `counted`, which no server says but the connector, makes likes and
+    shares of what the counts of a status have grown by (`counters`).
 
     >>> normalize(b'{"instance":"garden.example","event":"delete","payload":"7"}', 1_781_179_212_345)[0].id
     'mastodon:garden.example/7'
@@ -70,6 +72,8 @@ def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal, ..
         return event
     if is_overlong(event.instance):
         return refuse_overlong(event.instance, place="$.instance", format_name=NAME)
+    if event.event == "counted":
+        return _counted(event, payload or b"", arrived_ms)
     told = _read(event, payload or b"", arrived_ms)
     if isinstance(told, Signal):
         told = bounded(told, payload or b"", format_name=NAME)
@@ -120,6 +124,24 @@ def _read(event: Event, payload: bytes, arrived_ms: int | None) -> Signal | Refu
     if event.event == "update":
         return _status_read(event, status, arrived_ms, is_live=True)
     return _edited(event, status, arrived_ms)
+
+
+def _counted(event: Event, payload: bytes, arrived_ms: int | None) -> tuple[Signal, ...] | Refusal:
+    """Read what the counts of a status have grown by since the connector looked before."""
+    inner = event.payload.encode() if isinstance(event.payload, str) else b""
+    status = decode(inner, _decode_status, format_name=NAME)
+    if isinstance(status, Refusal):
+        return status
+    if event.grown is None or not event.grown.is_lawful:
+        expectation = f"Expected counts that have grown by at most {SIGNALS_MAX} in all"
+        return refuse("malformed", f"{NAME} payload: {expectation} - at `$.grown`")
+    told = told_time(None, arrived_ms=arrived_ms)
+    if told is None:
+        return refuse("malformed", f"{NAME} payload: expected to know when counts came in, got no time of arrival")
+    if status.reblog is not None or not _is_public(status):
+        return ()
+    post = bounded(_posted(event, status, told, op="create"), payload, format_name=NAME)
+    return post if isinstance(post, Refusal) else tuple(counted(post, event.grown, at_ms=told[0]))
 
 
 def _status_read(event: Event, status: Status, arrived_ms: int | None, *, is_live: bool) -> Signal | Refusal | None:

@@ -49,7 +49,7 @@ class StatusMemory:
             if inner is not None:
                 self._remember(event, inner)
         filled = self._filled(event, _named_by(status))
-        if event.event != "status.update":
+        if event.event not in ("status.update", "counted"):
             self._remember(event, status)
         return filled
 
@@ -75,7 +75,7 @@ def _status_of(event: Event) -> Status | None:
     if not isinstance(event.payload, str):
         return None
     try:
-        if event.event in ("update", "status.update"):
+        if event.event in ("update", "status.update", "counted"):
             return _decode_status(event.payload)
         return _decode_notification(event.payload).status if event.event == "notification" else None
     except UNREADABLE:

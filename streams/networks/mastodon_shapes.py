@@ -7,6 +7,7 @@ https://docs.joinmastodon.org/entities/Quote/
 import msgspec
 
 from schemas.signal import Kind
+from streams.networks.counters import Grown
 
 
 class Account(msgspec.Struct, gc=False):
@@ -88,7 +89,8 @@ class Event(msgspec.Struct, omit_defaults=True):
     """An event of the stream as the connector writes it; `payload` is JSON in a string, or the local id of a status.
 
     `instance` is the domain that the instance calls its own, `owner` the account whose stream this is (its name with
-    its domain), `known` what is remembered of statuses by their local ids. All of these may be missing.
+    its domain), `known` what is remembered of statuses by their local ids, `grown` how the counts have grown of the
+    status that an event `counted` tells. All of these may be missing.
     """
 
     event: str | None = None
@@ -96,3 +98,4 @@ class Event(msgspec.Struct, omit_defaults=True):
     instance: str = ""
     owner: str | None = None
     known: dict[str, Known] = {}
+    grown: Grown | None = None

@@ -105,7 +105,7 @@ class MastodonServer:
             return self.page_answers.pop(0)
         if refused := self._refusal(request):
             return refused
-        after, limit = int(request.query["min_id"]), int(request.query["limit"])
+        after, limit = int(request.query.get("min_id", 0)), int(request.query["limit"])
         newer = sorted(one for one in self.statuses if one[0] > after)[:limit]
         body = b"[" + b",".join(status for _, status in reversed(newer)) + b"]"
         return web.Response(body=body, content_type="application/json")

@@ -15,6 +15,9 @@ from agents.connectors.program import now_ms
 from agents.settings import Settings
 from schemas.channels import CURSORS, raw_channel
 from schemas.cursor import Cursor
+from schemas.signal import Signal
+from streams.networks import NETWORKS
+from streams.networks.counters import Counts, Grown
 from streams.networks.mastodon_shapes import Event, Known
 from tests.agents.connectors.mastodon_server import MastodonServer, status_id
 from tests.agents.connectors.trial import (
@@ -108,6 +111,45 @@ def test_what_events_name_is_told_with_them_after_a_restart_too(own_settings: Se
                 await server.say("delete", local_id.encode())
                 found = await told(own_settings, RAW, holds(answered, deleted))
             assert payloads(found) == [wrapped(server, post), answered, deleted]
+
+    asyncio.run(work())
+
+
+def test_likes_are_told_by_what_their_count_has_grown(own_settings: Settings) -> None:
+    """Since the status came, and over a restart since the last count that was delivered; nothing is told twice."""
+
+    async def work() -> None:
+        async with MastodonServer().serving() as server:
+            at_ms = now_ms() - 60_000
+            fields = {"account": {"id": "2", "acct": "ivo@wood.example"}}
+
+            def status(likes: int) -> bytes:
+                made = server.make(at_ms, 1, **fields, favourites_count=likes, reblogs_count=1)
+                server.statuses = [(int(status_id(at_ms, 1)), made)]
+                return made
+
+            def counted(payload: bytes, before: int, now: int) -> bytes:
+                grown = Grown(Counts(before, 1), Counts(now, 1))
+                return to_json(Event("counted", payload.decode(), domain(server), grown=grown))
+
+            first = status(likes=0)
+            async with following(own_settings, Mastodon(server.url, counts_s=0.01)):
+                await server.listened(1)
+                await server.say("update", first)
+                await told(own_settings, RAW, holds(wrapped(server, first)))
+                three = counted(status(likes=3), 0, 3)
+                await told(own_settings, RAW, holds(three))
+            async with following(own_settings, Mastodon(server.url, counts_s=0.01)):
+                five = counted(status(likes=5), 3, 5)
+                found = await told(own_settings, RAW, holds(five))
+            came = [record for record in payloads(found) if b'"counted"' in record]
+            assert came == [three, five]
+            ids = []
+            for one in came:
+                outcome = NETWORKS["mastodon"].normalize(one, at_ms)
+                assert isinstance(outcome, tuple)
+                ids += [signal.id for signal in outcome if isinstance(signal, Signal)]
+            assert ids == [f"{server.url}/s/1#like:{number}" for number in (1, 2, 3, 4, 5)]
 
     asyncio.run(work())
 

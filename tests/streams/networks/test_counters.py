@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.signal import AT_MS_MIN, Signal
-from streams.networks.counters import SIGNALS_MAX, Counters, Counts
+from streams.networks.counters import SIGNALS_MAX, Counters, Counts, Grown, counted
 
 AT_MS = AT_MS_MIN + 1_000
 POST = Signal("s:1", "mastodon", "reply", AT_MS, "rosa", source="m:g", post="p", parent="q", root="r", root_actor="ivo")
@@ -12,17 +12,22 @@ POST = Signal("s:1", "mastodon", "reply", AT_MS, "rosa", source="m:g", post="p",
 counts = st.builds(Counts, likes=st.integers(0, 30), shares=st.integers(0, 30))
 
 
+def grown(counters: Counters, now: Counts, post: Signal = POST) -> list[Signal]:
+    """Return what a snapshot of a post tells."""
+    told = counters.look(post.post or "", now)
+    return [] if told is None else counted(post, told, at_ms=AT_MS)
+
+
 def test_what_the_first_snapshot_counts_is_no_news() -> None:
     """When it happened nobody knows; it may be years ago."""
-    assert Counters().grown(POST, Counts(likes=900, shares=80), at_ms=AT_MS) == []
+    assert grown(Counters(), Counts(likes=900, shares=80)) == []
 
 
 def test_a_counted_share_is_one_of_the_post_by_a_stranger() -> None:
     """It hangs where the post hangs, and says that it was only counted."""
-    counters = Counters()
-    counters.grown(POST, Counts(likes=0, shares=3), at_ms=AT_MS)
+    told = Grown(Counts(likes=0, shares=3), Counts(likes=1, shares=4))
 
-    assert counters.grown(POST, Counts(likes=1, shares=4), at_ms=AT_MS + 5) == [
+    assert counted(POST, told, at_ms=AT_MS + 5) == [
         Signal(
             id="p#like:1",
             network="mastodon",
@@ -55,7 +60,7 @@ def test_a_counted_share_is_one_of_the_post_by_a_stranger() -> None:
 def test_every_count_above_the_first_is_told_once(snapshots: list[Counts]) -> None:
     """Whatever falls and rises again, the names told are those of the numbers from the first to the largest count."""
     counters = Counters()
-    told = [signal.id for snapshot in snapshots for signal in counters.grown(POST, snapshot, at_ms=AT_MS)]
+    told = [signal.id for snapshot in snapshots for signal in grown(counters, snapshot)]
 
     first = snapshots[0]
     likes = range(first.likes + 1, max(snapshot.likes for snapshot in snapshots) + 1)
@@ -66,8 +71,8 @@ def test_every_count_above_the_first_is_told_once(snapshots: list[Counts]) -> No
 def test_a_leap_is_told_bit_by_bit_and_whole() -> None:
     """One snapshot must not become a flood, and nothing of it may be lost."""
     counters, leap = Counters(), Counts(likes=SIGNALS_MAX + 5, shares=7)
-    counters.grown(POST, Counts(0, 0), at_ms=AT_MS)
-    told = [[signal.id for signal in counters.grown(POST, leap, at_ms=AT_MS)] for _ in range(3)]
+    grown(counters, Counts())
+    told = [[signal.id for signal in grown(counters, leap)] for _ in range(3)]
 
     assert [len(ids) for ids in told] == [SIGNALS_MAX, 12, 0]
     assert len({*told[0], *told[1]}) == SIGNALS_MAX + 12
@@ -77,11 +82,19 @@ def test_the_post_that_was_not_looked_at_for_longest_is_forgotten() -> None:
     """Memory is bounded; a forgotten post begins anew and tells nothing twice by itself."""
     counters = Counters(posts_max=2)
     for name in ("a", "b", "a", "c"):
-        counters.grown(Signal(name, "m", "post", AT_MS, "x", post=name), Counts(1, 0), at_ms=AT_MS)
-    grown = {
-        name: len(counters.grown(Signal(name, "m", "post", AT_MS, "x", post=name), Counts(2, 0), at_ms=AT_MS))
-        for name in ("a", "b")
-    }
-
-    assert grown == {"a": 1, "b": 0}
+        counters.look(name, Counts(likes=1))
+    assert [bool(counters.look(name, Counts(likes=2))) for name in ("a", "b")] == [True, False]
     assert len(counters) == 2
+
+
+@given(counts, counts)
+def test_what_counters_tell_can_be_told_and_nothing_else_can(before: Counts, now: Counts) -> None:
+    """A record that says it grew by too much, or fell, is nobody's who counts."""
+    counters = Counters()
+    counters.look("p", before)
+    told = counters.look("p", now)
+
+    assert told is None or told.is_lawful
+    assert Grown(before, now).is_lawful == (now.likes >= before.likes and now.shares >= before.shares)
+    assert not Grown(Counts(), Counts(likes=SIGNALS_MAX, shares=1)).is_lawful
+    assert not Grown(Counts(likes=-2), Counts(likes=-1)).is_lawful
