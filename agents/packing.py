@@ -117,7 +117,7 @@ def unpack_attributed(value: bytes, *, origins: int) -> AttributedPacket:
     """Return the packet of attributed signals that a record carries; raises `PacketError`, `PacketVersionError`."""
     try:
         packet = _decode_attributed(value)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable("attributed signals", value, error) from None
     _check(packet, origins)
     return packet
@@ -127,7 +127,7 @@ def unpack_contributions(value: bytes, *, origins: int) -> ContributionPacket:
     """Return the packet of contributions that a record carries; raises `PacketError`, `PacketVersionError`."""
     try:
         packet = _decode_contributions(value)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable("contributions", value, error) from None
     _check(packet, origins)
     return packet
@@ -140,12 +140,12 @@ def _check(packet: AttributedPacket | ContributionPacket, origins: int) -> None:
         raise PacketError(f"expected a packet of one of {origins} origins, got one of origin {packet.origin}")
 
 
-def _unreadable(what: str, value: bytes, error: msgspec.DecodeError) -> Exception:
+def _unreadable(what: str, value: bytes, error: Exception) -> Exception:
     """Return the error for a packet of another version, whose shape may be another, or for no packet at all."""
     try:
         # Whatever its shape, also with more or fewer parts than a packet of ours.
         version = msgspec.msgpack.decode(_decode_parts(value)[0], type=int)
-    except (msgspec.DecodeError, IndexError):
+    except (ValueError, RecursionError, IndexError):
         version = PACKET_VERSION
     return (
         PacketError(f"expected a packet of {what}, got {error}")

@@ -193,7 +193,7 @@ def _keep_newest(known: dict[str, tuple[Vitals, bytes]], json: bytes, *, where: 
     """Keep vitals unless newer ones of the topic are there: what is sent again comes behind them."""
     try:
         vitals = _decode_vitals(json)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         _leave_out("vitals", error, where=where)
         return
     topic = f"{vitals.brand}/{vitals.topic}"
@@ -204,14 +204,14 @@ def _keep_newest(known: dict[str, tuple[Vitals, bytes]], json: bytes, *, where: 
 def _keep_cascade(known: WaitingCascades, json: bytes, *, where: str) -> None:
     try:
         known.keep(_decode_cascade(json), json)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         _leave_out("vitals of a cascade", error, where=where)
 
 
 def _read_alert(json: bytes, *, where: str) -> Alert | None:
     try:
         return _decode_alert(json)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         _leave_out("an alert", error, where=where)
         return None
 

@@ -107,7 +107,7 @@ class Recovery:
     def _decoded_row(self, value: bytes) -> StoredRow:
         try:
             row = _decode_row(value)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise self._unreadable("a row", value, error) from None
         if row.version != ROW_VERSION:
             raise self._unreadable("a row", value, None)
@@ -116,18 +116,18 @@ class Recovery:
     def _decoded_checkpoint(self, value: bytes) -> CheckpointRow:
         try:
             checkpoint = _decode_checkpoint(value)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise self._unreadable("a checkpoint", value, error) from None
         if checkpoint.version != ROW_VERSION:
             raise self._unreadable("a checkpoint", value, None)
         return checkpoint
 
-    def _unreadable(self, what: str, value: bytes, error: msgspec.DecodeError | None) -> TableError:
+    def _unreadable(self, what: str, value: bytes, error: Exception | None) -> TableError:
         """Return the error for a record of another version, whatever its shape, or of no version at all."""
         try:
             version = msgspec.msgpack.decode(value, type=list[msgspec.Raw])[0]
             number = msgspec.msgpack.decode(version, type=int)
-        except (msgspec.DecodeError, IndexError):
+        except (ValueError, RecursionError, IndexError):
             number = ROW_VERSION
         if number == ROW_VERSION:
             return TableError(f"{self.where}: expected {what} of version {ROW_VERSION}, got {error}")

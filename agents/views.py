@@ -389,6 +389,6 @@ def _decode(json: bytes | str, shape: type[_Shape], key: str) -> _Shape:
     """Return a value of the read model; raise `ViewsError` where somebody else wrote it."""
     try:
         return msgspec.json.decode(json, type=shape)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         name = _NAMES[shape]
         raise ViewsError(f"redis key {key}: expected {name} as JSON, got: {error}; delete the key") from error

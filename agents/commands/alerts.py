@@ -127,7 +127,7 @@ async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) 
 def _decoded(record: Any) -> Alert | None:
     try:
         return msgspec.json.decode(record.value or b"", type=Alert)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         place = f"{record.topic}, partition {record.partition}, offset {record.offset}"
         click.echo(f"{place}: expected an alert as JSON, got: {printable(str(error))}; passed over", err=True)
         return None

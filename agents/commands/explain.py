@@ -145,7 +145,7 @@ def _in_file(path: str) -> list[Stored]:
 def _read(json: bytes, place: str) -> Stored:
     try:
         return Stored(json, msgspec.json.decode(json, type=Alert))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         came = printable(str(error))
         raise UnreadableFile(f"{place}: expected an alert as backtest writes it, got: {came}") from None
 

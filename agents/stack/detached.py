@@ -176,7 +176,7 @@ def _read_state(directory: Path) -> StackState | None:
         return None
     except OSError as error:
         raise StackError(f"cannot read {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise StackError(f"expected the state of a stack in {path}: {error}; {advice}") from error
     if state.version != STATE_VERSION:
         raise StackError(f"expected version {STATE_VERSION} of {path}, found version {state.version}; {advice}")

@@ -32,6 +32,8 @@ def failures(plan: Plan, report: Report) -> list[str]:
         )
     if not report.had_data_left:
         found.append("no fault landed while anything was left to do")
+    if report.unfinished:
+        found.append(f"{report.unfinished} faults after which some partition was never checkpointed again")
     if not report.lanes.shared_anew:
         found.append("the group never shared its partitions out anew")
     if not (counts["vitals"] and counts["alerts"] and counts["rejections"] and counts["late"]):

@@ -19,8 +19,8 @@ from tests.faults.load import TOPICS
 from tests.faults.oracle import Verdict, judge, judge_views, uncommitted
 from tests.faults.takeover import Watcher
 
-TAKEOVER_WITHIN_S = 120.0
-DRAINED_WITHIN_S = 300.0
+TAKEOVER_WITHIN_S = 60.0
+DRAINED_WITHIN_S = 400.0
 WORKERS = 2
 
 Say = Callable[[str], None]
@@ -41,6 +41,7 @@ class Report(NamedTuple):
     """What was done, what came of it, and the verdict."""
 
     done: Counter[str]
+    unfinished: int
     ended: Counter[str]
     takeovers_s: list[float]
     had_data_left: int
@@ -86,7 +87,7 @@ class Campaign:
         self.watcher.start()
         feeding = asyncio.create_task(self.feeder.run())
         first = self.watcher.note()
-        assert await self.watcher.wait(first, within_s=TAKEOVER_WITHIN_S), "no worker began"
+        assert await self.watcher.wait(first, within_s=2 * TAKEOVER_WITHIN_S), "no worker began"
         self.watcher.over.clear()
         while self.done["kill"] < self.plan.kills and time.monotonic() - begun_s < self.plan.seconds_max:
             await self._one_fault()
@@ -98,6 +99,7 @@ class Campaign:
         verdict.differences.extend(await judge_views(self.settings))
         return Report(
             done=self.done,
+            unfinished=len(self.watcher.open),
             ended=self.fleet.ended,
             takeovers_s=sorted(fault.takeover_s for fault in self.watcher.over),
             had_data_left=sum(fault.had_data_left for fault in self.watcher.over),
@@ -122,16 +124,18 @@ class Campaign:
         self.fleet.replace_ended()
 
     async def _takeover(self) -> None:
-        """Wait until new owners have checkpointed all partitions; every fourth time only for seconds."""
+        """Wait until new owners have checkpointed all partitions; every other time only for seconds."""
         fault = self.watcher.note()
-        if self.random.random() < 0.25:
-            await asyncio.sleep(self.random.uniform(0.5, 4.0))
+        if self.random.random() < 0.5:
+            await asyncio.sleep(self.random.uniform(2.0, 8.0))
             return
         deadline_s = time.monotonic() + TAKEOVER_WITHIN_S
         while not await self.watcher.wait(fault, within_s=2.0):
             self.fleet.replace_ended()
-            logs = ", ".join(str(worker.log) for worker in self.fleet.awake())
-            assert time.monotonic() < deadline_s, f"nobody took over within {TAKEOVER_WITHIN_S:.0f} s; see {logs}"
+            if time.monotonic() > deadline_s:
+                # Its time is still taken once it is over; that everything ends well is asserted at the end.
+                self.done["slow takeover"] += 1
+                return
         await asyncio.sleep(self.random.uniform(0.0, 1.5))
 
     def _victim(self) -> WorkerProcess:

@@ -32,7 +32,7 @@ _to_json = msgspec.json.Encoder().encode
 
 
 class Payload(NamedTuple):
-    """One record for the raw channel: the bytes, when they came in, the id of the signal in them, and whether its clock is behind."""
+    """One record for the raw channel: its bytes, when they came in, the id of its signal, whether its clock lags."""
 
     value: bytes | None
     at_ms: int
