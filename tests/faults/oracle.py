@@ -4,16 +4,19 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.attribute_signals import step_settings
-from agents.broker import BrokerError, read_partition
+from agents.broker import BrokerError, client_options, read_partition
 from agents.settings import Settings
 from agents.views import Views, revision_of
 from schemas.alert import Alert
 from schemas.channels import (
     ALERT_STATE,
     ALERTS,
+    ATTRIBUTED,
     CASCADES,
+    CONTRIBUTIONS,
     LATE,
     REJECTIONS,
     SIGNALS,
@@ -164,7 +167,10 @@ async def judge(settings: Settings, *, fed: set[str], behind: set[str]) -> Verdi
         (REJECTIONS, expected.rejections),
         (LATE, expected.late),
     ):
-        found, repeated = _found(spec, await _records(settings, spec), differences)
+        partitions = await _records(settings, spec)
+        found, repeated = _found(spec, partitions, differences)
+        if spec in (VITALS, CASCADES, ALERT_STATE) and (stale := _stale_at_the_end(partitions)):
+            differences.append(f"{spec.name}: {len(stale)} keys end with an older record, one is {stale[0]!r}")
         name = spec.name.partition(".")[2]
         counts[name], counts[f"{name} repeated"] = len(found), repeated
         _compare(name, found, wanted, differences)
@@ -192,6 +198,17 @@ def _found(spec: ChannelSpec, partitions: list[list[Any]], differences: list[str
             if found.setdefault(key, record.value) != record.value:
                 differences.append(f"{spec.name} {key}: the same identity came with other bytes")
     return found, repeated
+
+
+def _stale_at_the_end(partitions: list[list[Any]]) -> list[bytes]:
+    """Return the keys of which compaction would keep another than the newest record."""
+    last: dict[bytes, int] = {}
+    newest: dict[bytes, int] = {}
+    for records in partitions:
+        for record in records:
+            last[record.key] = record.timestamp
+            newest[record.key] = max(record.timestamp, newest.get(record.key, 0))
+    return sorted(key for key, at_ms in last.items() if at_ms < newest[key])
 
 
 def _compare(name: str, found: dict[Key, bytes], wanted: dict[Key, bytes], differences: list[str]) -> None:
@@ -238,11 +255,6 @@ async def judge_views(settings: Settings) -> list[str]:
 
 async def uncommitted(settings: Settings) -> list[str]:
     """Return the partitions of which something was not taken or not committed yet."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-
-    from agents.broker import client_options
-    from schemas.channels import ATTRIBUTED, CONTRIBUTIONS
-
     consumer = AIOKafkaConsumer(**client_options(settings), group_id=settings.group, enable_auto_commit=False)
     await consumer.start()
     behind = []
