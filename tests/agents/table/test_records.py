@@ -48,8 +48,10 @@ def encoded(*values: object) -> bytes:
         (
             b"0!checkpoint",
             b"\x9b" + msgspec.msgpack.encode(ROW_VERSION) + b"\xa1\xff",
-            f"{WHERE}: expected a checkpoint of version {ROW_VERSION}, got 'utf-8' codec can't decode byte 0xff in "
-            "position 0: invalid start byte",
+            (
+                f"{WHERE}: expected a checkpoint of version {ROW_VERSION}, got 'utf-8' codec can't decode byte 0xff in "
+                "position 0: invalid start byte"
+            ),
         ),
         (
             b"9a",
