@@ -2,8 +2,11 @@
 
 import pytest
 
+from schemas.signal import Signal
+from streams.networks.native import normalize
+from streams.networks.refusal import Refusal
 from tests.fuzz.fuzzing import fuzz
-from tests.fuzz.targets import Target, all_targets
+from tests.fuzz.targets import Target, all_targets, two_decoders
 
 PAYLOADS = 12_000
 
@@ -20,6 +23,15 @@ def test_no_decoder_raises_and_each_payload_is_accounted_for() -> None:
     assert {name for name, _ in fuzzed.outcomes} == {target.name for target in targets}
     assert fuzzed.outcomes["native by two decoders", "both read the same"] > 100
     assert fuzzed.outcomes["native by two decoders", "both refuse the JSON"] > 100
+
+
+def test_a_number_of_no_double_under_an_unknown_key_is_no_disagreement() -> None:
+    """It is JSON; orjson refuses it because it holds every number, we because we were asked for it, or not at all."""
+    signal = b'{"id":"t:1","network":"t","kind":"post","at":1781179212345,"actor":"a","%s":1e999}'
+
+    assert two_decoders(signal % b"unknown") == "only orjson refuses a number of no double"
+    assert isinstance(normalize(signal % b"unknown"), Signal)
+    assert isinstance(normalize(signal % b"followers"), Refusal)
 
 
 def test_a_decoder_that_raises_is_found_with_its_payload() -> None:
