@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check bench simulate lock clean
+.PHONY: help install demo test check bench simulate faults fuzz lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ bench: install ## benchmarks, side by side in one run, as ratios
 
 simulate: install ## seeded fault simulation against the oracle
 	@$(BIN)/python -m tests.simulation
+
+faults: install ## real workers killed, paused, cut off under load, against the oracle (KILLS=200, KAFKA=embedded|real)
+	@$(BIN)/python -m tests.faults --kills $(or $(KILLS),20) --kafka $(or $(KAFKA),embedded)
+
+fuzz: install ## a million mutated payloads into every decoder (PAYLOADS=n)
+	@$(BIN)/python -m tests.fuzz --payloads $(or $(PAYLOADS),1000000)
 
 lock: install ## write the locks anew after a change of pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
 	@for lock in 'development --extra local --extra dev pyproject.toml' 'runtime pyproject.toml' 'build --group build'; do \

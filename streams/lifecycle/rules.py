@@ -15,6 +15,7 @@ from schemas.rules import DAY_MS, HOUR_MS, MINUTE_MS, TICK_MS_MIN, Rules
 from streams.documents import DocumentError, nearest, read_document, shown
 
 _SUFFIX = "_ms"
+_type_info = lru_cache(inspect.type_info)
 _UNITS_MS = {"w": 7 * DAY_MS, "d": DAY_MS, "h": HOUR_MS, "m": MINUTE_MS, "s": 1_000, "ms": 1}
 _DURATION = re.compile(r"(?:[0-9]{1,12}(?:ms|[wdhms]))+")
 _DURATION_PART = re.compile(r"([0-9]+)(ms|[wdhms])")
@@ -170,7 +171,7 @@ def _read_group(given: object, defaults: msgspec.Struct, place: str) -> msgspec.
     """Return a group of rules with what is given for it over its defaults."""
     if not isinstance(given, Mapping):
         raise _error("a mapping of rules", shown(given), place, "write `name: value` pairs, or leave it out")
-    shape = inspect.type_info(type(defaults))
+    shape = _type_info(type(defaults))
     assert isinstance(shape, inspect.StructType)
     spellings = {field.name.removesuffix(_SUFFIX): field for field in shape.fields}
     changes: dict[str, Any] = {}

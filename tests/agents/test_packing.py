@@ -238,6 +238,15 @@ def test_a_packet_of_another_release_is_not_passed_over(unpack: Callable[..., ob
     assert str(caught.value) == "expected a packet of version 3, got version 1; run the release that wrote it"
 
 
+@pytest.mark.parametrize("unpack", [unpack_attributed, unpack_contributions])
+@pytest.mark.parametrize("stamp", [b"\x92\x00\xa1\xff", b"\x91" * 3_000])
+def test_bytes_that_no_text_holds_and_endless_nesting_are_refused(unpack: Callable[..., object], stamp: bytes) -> None:
+    """The decoder has other errors for these than for what is merely no packet; neither ends a worker."""
+    value = b"\x95" + msgspec.msgpack.encode(PACKET_VERSION) + b"\x00" + stamp
+    with pytest.raises(PacketError):
+        unpack(value, origins=3)
+
+
 def test_what_is_no_packet_is_refused_and_the_rest_is_read() -> None:
     """Each becomes one rejection with its place; the partition goes on."""
     good = pack([signal(1, "x")])[0].value

@@ -5,7 +5,6 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -19,35 +18,10 @@ from agents.views import Views
 from schemas.channels import LATE, REJECTIONS, SIGNALS, raw_channel
 from schemas.rejection import Rejection
 from schemas.signal import Heartbeat, conversation_of
+from tests.integration.pills import PILLS
 from tests.integration.worker_trial import PARTITIONS, SOURCE, Told, Trial, made_signals, to_json, told_by_one_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.kafka]
-
-
-class Pill(NamedTuple):
-    """A payload that is no signal, and the reason for which it is refused."""
-
-    reason: str
-    payload: bytes | None
-
-
-PILLS = [
-    Pill("not_json", b"{"),
-    Pill("not_json", b"\x00\x01"),
-    Pill("empty", None),
-    Pill("empty", b"  "),
-    Pill("malformed", b"null"),
-    Pill("malformed", b"[1, 2]"),
-    Pill("malformed", b'{"id": 7, "network": "t", "kind": "post", "at": 1341388800000, "actor": "a"}'),
-    Pill("malformed", b'{"id": "x", "network": "t", "kind": "dance", "at": 1341388800000, "actor": "a"}'),
-    Pill("malformed", b'{"id": "x", "network": "t", "kind": "post", "actor": "a"}'),
-    Pill("not_utf8", b'{"id": "\xff"}'),
-    Pill("too_deep", b'{"x": ' + b"[" * 60_000 + b"}"),
-    Pill("too_deep", b'{"id": "x", "network": "t", "kind": "post", "at": 1, "x": ' + b"[" * 40 + b"]" * 40 + b"}"),
-    Pill("oversize", b'{"text": "' + b"." * 70_000 + b'"}'),
-    Pill("oversize", b"." * 900_000),
-    Pill("at_out_of_range", b'{"id": "x", "network": "t", "kind": "post", "at": 1341388800, "actor": "a"}'),
-]
 
 
 @pytest.fixture(scope="module")

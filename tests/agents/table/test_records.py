@@ -46,6 +46,14 @@ def encoded(*values: object) -> bytes:
         ),
         (b"0a", b"", f"{WHERE}: expected a row of version {ROW_VERSION}, got Input data was truncated"),
         (
+            b"0!checkpoint",
+            b"\x9b" + msgspec.msgpack.encode(ROW_VERSION) + b"\xa1\xff",
+            (
+                f"{WHERE}: expected a checkpoint of version {ROW_VERSION}, got 'utf-8' codec can't decode byte 0xff in "
+                "position 0: invalid start byte"
+            ),
+        ),
+        (
             b"9a",
             b"",
             f"{WHERE}: expected a key that begins with 0 or 1, got b'9a'; nothing else may write here",
