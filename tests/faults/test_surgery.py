@@ -20,7 +20,7 @@ from tests.integration.worker_trial import PARTITIONS, SOURCE, Trial, made_signa
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.kafka]
 
 COUNT = 200
-ENDS_WITHIN_S = 60.0
+ENDS_WITHIN_S = 150.0
 
 
 @pytest.fixture(scope="module")
