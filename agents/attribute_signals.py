@@ -20,7 +20,16 @@ from streams.pseudonyms import Pseudonyms, without_words
 from streams.steps.attribute import NAME, Arrival, AttributeSettings, AttributeStep
 from streams.steps.ledger import Ledger
 
-_OUTCOMES: tuple[Outcome, ...] = ("applied", "late", "rejected", "duplicate", "heartbeat", "unmatched", "foreign")
+_OUTCOMES: tuple[Outcome, ...] = (
+    "applied",
+    "late",
+    "rejected",
+    "duplicate",
+    "heartbeat",
+    "unmatched",
+    "foreign",
+    "erased",
+)
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -112,4 +121,9 @@ def _hide(arrivals: list[Arrival], pseudonyms: Pseudonyms) -> None:
 def step_settings(settings: Settings) -> AttributeSettings:
     """Return the settings of the step."""
     clock = ClockSettings(lateness_ms=settings.lateness_ms, idle_ms=settings.source_idle_ms)
-    return AttributeSettings(clock=clock, duplicate_ms=settings.duplicate_ms, changes_ms=settings.changes_ms)
+    return AttributeSettings(
+        clock=clock,
+        duplicate_ms=settings.duplicate_ms,
+        changes_ms=settings.changes_ms,
+        erased_ms=settings.erased_ms,
+    )

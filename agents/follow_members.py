@@ -6,7 +6,7 @@ import msgspec
 
 from agents.lane import Batch, Outgoing
 from agents.metrics import Metrics
-from agents.packing import packed, topic_partition, unpack_attributed, unpacked
+from agents.packing import contribution_partition, packed, unpack_attributed, unpacked
 from agents.settings import Settings
 from schemas.attributed import AttributedPacket
 from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, REJECTIONS, named
@@ -41,7 +41,7 @@ class FollowShell:
         outgoing = packed(
             told.items,
             channel=self._contributions,
-            partition_of=lambda item: topic_partition(item.topic, partitions=self._partitions),
+            partition_of=lambda item: contribution_partition(item, partitions=self._partitions),
             partitions=self._partitions,
             origin=self._partition,
             after=told.after,

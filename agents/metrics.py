@@ -16,7 +16,7 @@ from schemas.alert import Status
 from schemas.rejection import REASONS, Reason
 from schemas.signal import KINDS, Kind, Op
 
-Outcome = Literal["applied", "late", "rejected", "duplicate", "heartbeat", "ignored", "unmatched", "foreign"]
+Outcome = Literal["applied", "late", "rejected", "duplicate", "heartbeat", "ignored", "unmatched", "foreign", "erased"]
 WorkerState = Literal["starting", "recovering", "running", "rebalancing", "draining", "failed"]
 Destination = Literal["output", "changelog"]
 RedisOperation = Literal["write", "read", "forget"]

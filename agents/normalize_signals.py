@@ -10,10 +10,13 @@ from agents.pseudonyms import pseudonyms_of
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named, raw_channel
 from schemas.rejection import Place
-from schemas.signal import Heartbeat, Signal, conversation_of, is_addressed
+from schemas.signal import Erasure, Heartbeat, Signal, conversation_of, is_addressed
 from streams.networks import NETWORKS, native
 from streams.networks.refusal import Refusal, rejection
 from streams.pseudonyms import without_words
+
+ERASURE_KEY = b"erase"
+"""The key of all erasures: keys show up in many a tool, and must not name who is erased."""
 
 HEARTBEAT_PREFIX = b'{"heartbeat":'
 """How heartbeats begin that connectors write among the payloads of any network; no network's own payload does."""
@@ -53,7 +56,7 @@ class Normalizer:
                 outgoing.append(Outgoing(self._rejections, refused.reason.encode(), _to_json(refused)))
                 continue
             # A record counts once, however much it says.
-            heard = any(isinstance(one, Signal) for one in said)
+            heard = any(isinstance(one, Signal | Erasure) for one in said)
             outcomes["applied" if heard else "heartbeat" if said else "ignored"] += 1
             for one in said:
                 outgoing += self._sent(one, record_ms=record.timestamp_ms)
@@ -61,8 +64,10 @@ class Normalizer:
             self._metrics.count_records(self.channel, outcome=outcome, count=count)
         return outgoing
 
-    def _sent(self, said: Signal | Heartbeat, *, record_ms: int | None) -> list[Outgoing]:
+    def _sent(self, said: Signal | Heartbeat | Erasure, *, record_ms: int | None) -> list[Outgoing]:
         at_ms = _logged_ms(said.at, record_ms=record_ms)
+        if isinstance(said, Erasure):
+            return erasure_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
         if isinstance(said, Heartbeat):
             return heartbeat_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
         if self._pseudonyms is not None:
@@ -97,10 +102,19 @@ def signal_records(signal: Signal, *, channel: str, partitions: int, timestamp_m
     return _everywhere(channel, signal.id.encode(), value, partitions=partitions, timestamp_ms=timestamp_ms)
 
 
-def _everywhere(channel: str, key: bytes, value: bytes, *, partitions: int, timestamp_ms: int) -> list[Outgoing]:
+def _everywhere(channel: str, key: bytes, value: bytes, *, partitions: int, timestamp_ms: int | None) -> list[Outgoing]:
     return [
         Outgoing(channel, key, value, partition=partition, timestamp_ms=timestamp_ms) for partition in range(partitions)
     ]
+
+
+def erasure_records(erasure: Erasure, *, channel: str, partitions: int, timestamp_ms: int | None) -> list[Outgoing]:
+    """Return one record of an erasure for every partition: any may know the actor.
+
+    >>> len(erasure_records(Erasure("ana", "n", 1_000), channel="social.signals", partitions=4, timestamp_ms=1_000))
+    4
+    """
+    return _everywhere(channel, ERASURE_KEY, _to_json(erasure), partitions=partitions, timestamp_ms=timestamp_ms)
 
 
 def heartbeat_records(

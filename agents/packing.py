@@ -8,7 +8,16 @@ import msgspec
 from msgspec import Raw
 
 from agents.lane import Batch, Outgoing
-from schemas.attributed import PACKET_VERSION, AttributedItem, AttributedPacket, Position, Stamp, actor_key, shard_of
+from schemas.attributed import (
+    PACKET_VERSION,
+    AttributedItem,
+    AttributedPacket,
+    Erased,
+    Position,
+    Stamp,
+    actor_key,
+    shard_of,
+)
 from schemas.contribution import ContributionItem, ContributionPacket
 from schemas.rejection import Place, Rejection
 from schemas.unreadable import UNREADABLE
@@ -38,6 +47,11 @@ def item_partition(item: AttributedItem, *, partitions: int) -> int | None:
 def topic_partition(topic: str, *, partitions: int) -> int:
     """Return the partition of a topic."""
     return crc32(topic.encode()) % partitions
+
+
+def contribution_partition(item: ContributionItem, *, partitions: int) -> int | None:
+    """Return the partition of topics that an item goes to, None for all."""
+    return None if isinstance(item, Erased) else topic_partition(item.topic, partitions=partitions)
 
 
 def packed(

@@ -16,12 +16,13 @@ from aiokafka.errors import InvalidTimestampError, KafkaError
 
 from agents.broker import BrokerError, create_channels, partition_of, refused_by_kafka, start_producer
 from agents.logs import LogError, SignalLog, read_signals
+from agents.normalize_signals import ERASURE_KEY
 from agents.pseudonyms import pseudonyms_of
 from agents.replay_timing import Pace, SourceProgress
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named
 from schemas.rejection import Place
-from schemas.signal import Heartbeat, Signal, conversation_of, is_addressed
+from schemas.signal import Erasure, Heartbeat, Signal, conversation_of, is_addressed
 from streams.backtest import Entry
 from streams.networks import native
 from streams.networks.refusal import Refusal, rejection
@@ -45,8 +46,8 @@ class ReplaySummary(msgspec.Struct):
 
     `refused` lines were sent as they are (native logs without pseudonyms; the worker rejects them) or told on
     `social.rejections`; `skipped` ones lie outside the span that was asked for; `heartbeats` counts records, those of
-    the log and ours. `first_ms` and `last_ms` are the least and the largest event time sent. `done` is the share of the
-    log that was read, None where its size is not known.
+    the log and ours, `erasures` lines that had an actor erased. `first_ms` and `last_ms` are the least and the largest
+    event time sent. `done` is the share of the log that was read, None where its size is not known.
     """
 
     lines: int = 0
@@ -54,6 +55,7 @@ class ReplaySummary(msgspec.Struct):
     refused: int = 0
     skipped: int = 0
     heartbeats: int = 0
+    erasures: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
     seconds: float = 0.0
@@ -253,6 +255,8 @@ class _Run:
                     await self._tell_all(due)
             elif isinstance(decoded, Heartbeat):
                 await self._pass_on(decoded, payload)
+            elif isinstance(decoded, Erasure):
+                await self._erase(decoded)
             elif self._in_span:
                 await self._refuse(number, payload, decoded)
             else:
@@ -278,6 +282,17 @@ class _Run:
             await self._tell_all(self._progress.tell_round())
         await self._tell_heartbeat(heartbeat, payload)
         self._progress.pass_on(heartbeat)
+
+    async def _erase(self, erasure: Erasure) -> None:
+        """Send an erasure to every partition, for any may know the actor; it is no signal, and of no source."""
+        self._in_span = self._from_ms <= erasure.at < self._to_ms
+        if not self._in_span:
+            self.summary.skipped += 1
+            return
+        if self._pace is not None:
+            await self._wait(self._pace, erasure.at)
+        await self._to_every_partition(ERASURE_KEY, _to_json(erasure), erasure.at)
+        self.summary.erasures += 1
 
     async def _refuse(self, number: int, payload: bytes, refusal: Refusal) -> None:
         """Send a refused line on: as it is, for the worker to reject it, if that would read it in the same way."""

@@ -38,7 +38,7 @@ from schemas.rejection import REASONS, Late, Rejection
 from schemas.rows import ROW_VERSION
 from schemas.rules import Rules
 from schemas.seeds import SeedsFile, TopicRecord
-from schemas.signal import KINDS, Heartbeat, Signal
+from schemas.signal import KINDS, Erasure, Heartbeat, Signal
 from schemas.vitals import STATES, WINDOWS, Vitals
 from streams.networks import NETWORKS
 
@@ -50,6 +50,7 @@ WIRE_VERSION = "1.0.0"
 SHAPES: tuple[type[msgspec.Struct], ...] = (
     Signal,
     Heartbeat,
+    Erasure,
     TopicRecord,
     SeedsFile,
     Vitals,
@@ -62,7 +63,7 @@ SHAPES: tuple[type[msgspec.Struct], ...] = (
 )
 RAW = "raw"
 MESSAGES: dict[str, tuple[type[msgspec.Struct], ...]] = {
-    SIGNALS.name: (Signal, Heartbeat),
+    SIGNALS.name: (Signal, Heartbeat, Erasure),
     TOPICS.name: (TopicRecord,),
     VITALS.name: (Vitals,),
     CASCADES.name: (CascadeVitals,),
@@ -279,8 +280,8 @@ def _messages() -> Document:
     for spec in CHANNELS:
         for shape in MESSAGES.get(spec.name, ()):
             keys.setdefault(shape, []).append(spec.key)
-    # Heartbeats go to every partition, whatever their key.
-    keys[Heartbeat] = ["source"]
+    # These go to every partition, whatever their key.
+    keys[Heartbeat], keys[Erasure] = ["source"], ["`erase`"]
     for shape, several in sorted(keys.items(), key=lambda item: item[0].__name__):
         name = shape.__name__
         messages[name] = {

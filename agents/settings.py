@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from streams.attribution.acts import CHANGES_MS
+from streams.attribution.erased import ERASED_MS
 from streams.documents import DocumentError, nearest, read_document, shown
 from streams.networks import NETWORKS
 
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source_idle_ms: int = 60_000
     duplicate_ms: int = 3_600_000
     changes_ms: int = CHANGES_MS
+    erased_ms: int = ERASED_MS
     checkpoint_ms: int = 1_000
     session_ms: int = 30_000
     metrics_host: str = "127.0.0.1"
@@ -79,6 +81,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "source_idle_ms": (1, DAY_MS),
     "duplicate_ms": (0, 30 * DAY_MS),
     "changes_ms": (0, 30 * DAY_MS),
+    "erased_ms": (0, 366 * DAY_MS),
     "checkpoint_ms": (10, 60_000),
     # Below Faust's time-out for requests, which it insists on.
     "session_ms": (1_000, 90_000),

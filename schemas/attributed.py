@@ -25,6 +25,9 @@ LINEAGES: tuple[str, ...] = ("brand", "seeded", "adopted", "wild")
 BEHIND = "\U0010ffff"
 """Before the conversation of what comes behind everything else of its stamp."""
 
+ERASURE_ID = "\U0010fffe"
+"""Ids of erasures start with it, so that they come behind every signal of their millisecond, before the readings."""
+
 PACKET_VERSION = 3
 """Version of the packets between our own agents; one of another release is refused, never guessed."""
 
@@ -80,7 +83,16 @@ class TakenBack(msgspec.Struct, array_like=True, gc=False, tag=3):
     number: int
 
 
-AttributedItem = AttributedSignal | AttributedEdit | TakenBack | CascadeReading
+class Erased(msgspec.Struct, array_like=True, gc=False, tag=4):
+    """An actor whom nothing may name from `at` on; `root` lets it come behind what was done. Steps tell it on."""
+
+    at: int
+    id: str
+    actor: str
+    root: str = BEHIND
+
+
+AttributedItem = AttributedSignal | AttributedEdit | TakenBack | Erased | CascadeReading
 """What the first step tells the second."""
 
 

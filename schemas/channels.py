@@ -52,7 +52,7 @@ class ChannelSpec(msgspec.Struct, frozen=True):
         return config
 
 
-SIGNALS = ChannelSpec("social.signals", "signals and heartbeats", "conversation root id", "json")
+SIGNALS = ChannelSpec("social.signals", "signals, heartbeats and erasures", "conversation root id", "json")
 ATTRIBUTED = ChannelSpec(
     "social.attributed", "packets of attributed signals", "actor shard", "packed", retention_ms=DAY_MS
 )

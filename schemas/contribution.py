@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schemas.attributed import Position
+from schemas.attributed import Erased, Position
 from schemas.cascade import CascadeContribution
 
 
@@ -52,7 +52,7 @@ class Retraction(msgspec.Struct, array_like=True, gc=False, tag=3):
     root: str
 
 
-ContributionItem = Contribution | Edit | Retraction | CascadeContribution
+ContributionItem = Contribution | Edit | Retraction | Erased | CascadeContribution
 """What the second step tells the third."""
 
 

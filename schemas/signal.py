@@ -1,4 +1,4 @@
-"""Shape of a signal, one act by one actor at one event time, and of a heartbeat, the progress of a source."""
+"""Shapes of what `social.signals` carries: signals, the progress of their sources, and the erasure of actors."""
 
 from typing import Literal
 
@@ -66,6 +66,18 @@ class Heartbeat(msgspec.Struct, omit_defaults=True, gc=False):
     heartbeat: str
     at: int
     end: bool = False
+
+
+class Erasure(msgspec.Struct, omit_defaults=True, gc=False):
+    """From `at` on (epoch milliseconds) nothing of ours names the actor `erase` of a network any more.
+
+    It passes in stamp order as signals do, in every partition. None is late: behind the watermark it takes effect at
+    once.
+    """
+
+    erase: str
+    network: str
+    at: int
 
 
 def conversation_of(signal: Signal) -> str:

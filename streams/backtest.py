@@ -16,7 +16,7 @@ import msgspec
 from schemas.alert import Alert
 from schemas.cascade import CascadeVitals
 from schemas.rejection import Late, Rejection
-from schemas.signal import Heartbeat, Signal
+from schemas.signal import Erasure, Heartbeat, Signal
 from schemas.vitals import Vitals
 from streams.attribution.matcher import Registry
 from streams.networks.refusal import Refusal
@@ -24,8 +24,8 @@ from streams.steps.attribute import Arrival
 from streams.steps.ledger import Ledger
 from streams.steps.pipeline import Outcome, Pipeline
 
-Entry = tuple[int, bytes, Signal | Heartbeat | Refusal]
-"""What a log says: the number of its line from 1 on, the line, and one of its signals, a heartbeat or a refusal."""
+Entry = tuple[int, bytes, Signal | Heartbeat | Erasure | Refusal]
+"""What a log says: the number of its line from 1 on, the line, and one of the things that it says, or a refusal."""
 
 BATCH_SIGNALS = 1_000
 
@@ -44,7 +44,8 @@ def advance(
         arrivals = []
         for number, payload, said in batch:
             if not isinstance(said, Refusal):
-                sources.add(said.source if isinstance(said, Signal) else said.heartbeat)
+                if not isinstance(said, Erasure):
+                    sources.add(said.source if isinstance(said, Signal) else said.heartbeat)
                 largest_ms = max(largest_ms, said.at)
             arrivals.append(Arrival(number, None, payload, said))
             next_number = number + 1
@@ -56,7 +57,7 @@ def advance(
     pipeline.ledger.heartbeat -= len(ends)
 
 
-def entries(signals: Iterable[Signal | Heartbeat]) -> Iterator[list[Entry]]:
+def entries(signals: Iterable[Signal | Heartbeat | Erasure]) -> Iterator[list[Entry]]:
     """Yield signals that were made in a program as the batches of a log."""
     batch: list[Entry] = []
     for number, signal in enumerate(signals, start=1):

@@ -153,6 +153,14 @@ class Conversations:
             self._note_growth(conversation, root, at_ms)
         return True
 
+    def erase(self, network: str, actor: str) -> None:
+        """Forget of every conversation of a network that an actor began it; looks at all of them."""
+        for root, conversation in self._by_root.items():
+            row = conversation.row
+            if row.root_actor == actor and row.network == network:
+                row.root_actor = None
+                self._changed.add(root)
+
     def _timing(self, topic: str, rules: Rules) -> CascadeTiming:
         """Return the timing under a topic's rules, made once for as long as these stay the same."""
         known = self._timings.get(topic)

@@ -189,6 +189,14 @@ class Cohort:
             self._chunks[number % CHUNKS].remove(number)
             self._changed.add(number % CHUNKS)
 
+    def erase(self, actor: str) -> bool:
+        """Forget an actor: from now on the cohort is one without it. Return whether it was known."""
+        number = number_of(actor)
+        if number not in self._actors:
+            return False
+        self._drop([number])
+        return True
+
     def expire(self, at_ms: int) -> None:
         """Forget who was silent for 14 days; costs something at the first call of a day only. `act` does it too."""
         day = at_ms // self._day_ms

@@ -96,6 +96,12 @@ class ActorCap:
             topics[topic] = max(0, topics[topic] - units)
             self._changed[actor] = None
 
+    def erase(self, actor: str) -> None:
+        """Forget what an actor has spent."""
+        for hour in self._hours.values():
+            hour.spent.pop(actor, None)
+        self._changed[actor] = None
+
     def _turn(self, hour: _Hour, index: int) -> None:
         if index < hour.index:
             raise ValueError(f"actor cap: expected hour {hour.index} or later, got {index}: feed it in stamp order")

@@ -180,6 +180,11 @@ class Members:
             if acts.topic == topic
         )
 
+    def erase(self, actor: str) -> None:
+        """Forget all that an actor did."""
+        if self._actors.pop(actor, None) is not None:
+            self._changed.setdefault(actor, True)
+
     def expire(self, at_ms: int) -> None:
         """Forget what lies too far back to count; looks at all actors when a day of some topic has turned.
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from schemas.signal import Heartbeat, Signal
+from schemas.signal import Erasure, Heartbeat, Signal
 from streams.networks import activitypub, bluesky, mastodon, native, snap_higgs, twitter
 from streams.networks.refusal import Refusal
 
-Normalized = tuple[Signal | Heartbeat, ...] | Refusal
+Normalized = tuple[Signal | Heartbeat | Erasure, ...] | Refusal
 """What a payload says: its signals in their order, or why it was refused.
 
 No signal at all is what a payload says that is in order and tells of no act: a change of a profile, a count of votes.
@@ -36,7 +36,7 @@ class NetworkFormat(msgspec.Struct, frozen=True):
     recognises: Callable[[bytes], bool]
 
 
-def one_by_one(normalize: Callable[[bytes | None], Signal | Heartbeat | Refusal]) -> Normalize:
+def one_by_one(normalize: Callable[[bytes | None], Signal | Heartbeat | Erasure | Refusal]) -> Normalize:
     """Return the reader of a format whose payloads each say one thing and carry their own time."""
 
     def read(payload: bytes | None, arrived_ms: int | None) -> Normalized:

@@ -11,7 +11,7 @@ request, the host of the actor) was checked by whoever took the activity in.
 
 import msgspec
 
-from schemas.signal import Kind, Op, Signal
+from schemas.signal import AT_MS_MIN, Erasure, Kind, Op, Signal
 from streams.networks.activity_shapes import (
     ACTOR_TYPES,
     POST_TYPES,
@@ -28,7 +28,7 @@ from streams.networks.activity_shapes import (
     text_of,
     types_of,
 )
-from streams.networks.bounds import bounded
+from streams.networks.bounds import bounded, bounded_erasure
 from streams.networks.fediverse import author_in, distinct_links, distinct_tags, not_backdated, uri_ms
 from streams.networks.payload import decode
 from streams.networks.refusal import Refusal, refuse
@@ -42,18 +42,18 @@ FLAG_KIND_GUESSED = "kind_guessed"
 
 _REACTIONS: dict[str, Kind] = {"Like": "like", "EmojiReact": "like", "Announce": "share", "Follow": "follow"}
 
-_Outcome = Signal | Refusal | None
+_Outcome = Signal | Erasure | Refusal | None
 _decoder = msgspec.json.Decoder(Thing)
 
 
-def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal, ...] | Refusal:
+def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal | Erasure, ...] | Refusal:
     """Return what an activity says, nothing where it tells of no public act, or why it was refused; never raises.
 
     Create makes a reply (`inReplyTo`), a quote or a post, Announce a share, Like and EmojiReact a like, Follow a
     follow; Update is an edit where it tells when; Delete and Undo bear the id of what they take back. An Announce
     of an activity (as groups send on what their members do) is that activity. A post that comes without an activity
     is one that was created. What is addressed, but not to the public, says nothing, and neither do votes, changes of
-    profiles, moves, deletions of accounts and all other activities.
+    profiles, moves and all other activities. Who deletes its own account is erased.
 
     >>> note = '{"type": "Note", "id": "https://a.example/1", "attributedTo": "https://a.example/rosa"}'
     >>> normalize(b'{"type": "Create", "object": %s}' % note.encode(), 1_781_179_212_345)[0].kind
@@ -72,6 +72,8 @@ def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal, ..
     if isinstance(outcome, Signal):
         # What was decoded came from a payload, so there is one.
         outcome = bounded(outcome, payload or b"", format_name=NAME)
+    elif isinstance(outcome, Erasure):
+        outcome = bounded_erasure(outcome, format_name=NAME)
     return outcome if isinstance(outcome, Refusal) else (outcome,)
 
 
@@ -197,11 +199,15 @@ def _reacted(activity: Thing, kind: Kind, target: Thing, arrived_ms: int | None,
 
 def _deleted(activity: Thing, gone: Thing, arrived_ms: int | None) -> _Outcome:
     actor = first_id(activity.actor) or first_id(gone.attributed_to) or ""
-    if gone.id == actor or ACTOR_TYPES & set(types_of(gone)):
-        # The account is gone: no signal says so yet, for each is an act on a post or on somebody.
+    is_own_account = gone.id == actor
+    if not is_own_account and ACTOR_TYPES & set(types_of(gone)):
+        # Nobody but themselves can have somebody erased.
         return None
     declared = text_of(gone.deleted) or text_of(activity.published)
     told = told_time(declared, arrived_ms=arrived_ms)
+    if is_own_account:
+        # At an unknown time: at once.
+        return Erasure(actor, NAME, AT_MS_MIN if told is None else told[0])
     if told is None:
         return _timeless("$.published")
     return Signal(

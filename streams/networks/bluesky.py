@@ -9,7 +9,7 @@ Everything else that is in order says nothing, and why:
 - records of other collections, and likes of what is no post (a feed, a list): no act on a post;
 - `#identity`: a change of handle; an act is known by its DID;
 - `#account` of accounts that are back, taken down, suspended or deactivated: reversible, and it un-happens no act.
-  One that was deleted is to be erased, which no signal can say as yet;
+  One that was deleted is an erasure;
 - `#sync`: the server's copy of an account was stale; what it had missed follows as commits;
 - `#info`: about the connection, which is the business of who opened it.
 An error frame is refused: it ends a connection and is to be seen.
@@ -22,9 +22,9 @@ Jetstream saw it; an edit or a delete when Jetstream saw it, because they tell n
 import msgspec
 from msgspec import field
 
-from schemas.signal import AT_MS_MAX, AT_MS_MIN, Kind, Op, Signal
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, Erasure, Kind, Op, Signal
 from schemas.unreadable import UNREADABLE
-from streams.networks.bounds import bounded
+from streams.networks.bounds import bounded, bounded_erasure
 from streams.networks.id_times import tid_ms
 from streams.networks.jetstream_shapes import (
     EMBED_RECORD,
@@ -53,6 +53,11 @@ SOURCE = "bluesky-jetstream"
 _KINDS: dict[str, Kind] = {POST: "post", REPOST: "share", LIKE: "like", FOLLOW: "follow"}
 _OPS: dict[str, Op] = {"create": "create", "update": "update", "delete": "delete"}
 
+_DELETED = "deleted"
+"""The one status of an account that is for good."""
+
+_Outcome = tuple[Signal | Erasure, ...] | Refusal
+
 _FRAME_TYPES = (b'"message"', b'"error"')
 
 
@@ -67,8 +72,8 @@ _probe = msgspec.json.Decoder(_Probe).decode
 # --- frames -----------------------------------------------------------------------------------------------------------
 
 
-def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal, ...] | Refusal:
-    """Return the act that an event tells of, none where it tells of none, or why it was refused; never raises.
+def normalize(payload: bytes | None, arrived_ms: int | None) -> _Outcome:
+    """Return the act or the erasure that an event tells of, none of neither, or why it was refused; never raises.
 
     >>> like = b'{"did":"did:plc:a","time_us":1725911162329308,"kind":"commit","commit":{"operation":"create",'
     >>> like += b'"collection":"app.bsky.feed.like","rkey":"3l3qo2vuowo2b","record":{"createdAt":'
@@ -89,13 +94,13 @@ def normalize(payload: bytes | None, arrived_ms: int | None) -> tuple[Signal, ..
         did = event.did
         seen_ms = None if event.time is None else read_rfc3339(event.time)
     else:
-        return _without_a_commit(frame)
-    if not event.collection:
-        return _without_a_collection(event, place)
-    if event.collection not in _KINDS:
+        return _without_a_commit(frame, arrived_ms)
+    if event.collection and event.collection not in _KINDS:
         return ()
     if seen_ms is None or not AT_MS_MIN <= seen_ms <= AT_MS_MAX:
         seen_ms = arrived_ms
+    if not event.collection:
+        return _without_a_collection(event, seen_ms, place)
     signal = _signal_of(event, did, seen_ms, place)
     if not isinstance(signal, Signal):
         return signal
@@ -114,10 +119,12 @@ def recognises(payload: bytes) -> bool:
     return isinstance(probe.type, msgspec.Raw) and bytes(probe.type) in _FRAME_TYPES
 
 
-def _without_a_commit(frame: Frame) -> tuple[Signal, ...] | Refusal:
+def _without_a_commit(frame: Frame, arrived_ms: int | None) -> _Outcome:
     if frame.error is not None:
         told = f"{frame.error!r}, {frame.message!r}" if frame.message else f"{frame.error!r}"
         return refuse("malformed", f"{NAME} payload: expected an event, got the error {told}; the stream ended here")
+    if frame.kind == "account" and frame.account is not None and frame.account.status == _DELETED:
+        return _erased(frame.did, arrived_ms if frame.time_us is None else frame.time_us // 1000)
     if frame.kind in ("identity", "account"):
         return ()
     came = f"`kind` {frame.kind!r}" if frame.kind else f"`$type` {frame.type!r}" if frame.type else "neither"
@@ -125,14 +132,23 @@ def _without_a_commit(frame: Frame) -> tuple[Signal, ...] | Refusal:
     return refuse("malformed", f"{NAME} payload: {expectation}, got {came}")
 
 
-def _without_a_collection(event: Event, place: str) -> tuple[Signal, ...] | Refusal:
+def _without_a_collection(event: Event, seen_ms: int | None, place: str) -> _Outcome:
     fragment = event.type.rpartition("#")[2]
+    if fragment == "account" and event.account is not None and event.account.status == _DELETED:
+        return _erased(event.did, seen_ms)
     if fragment in ("identity", "account", "sync", "info"):
         return ()
     if fragment and fragment != "commit":
         expectation = "expected `#commit`, `#identity`, `#account`, `#sync` or `#info`"
         return refuse("malformed", f"{NAME} payload: {expectation}, got {event.type!r} - at `{place}.$type`")
     return _missing(f"{place}.collection")
+
+
+def _erased(did: str, seen_ms: int | None) -> _Outcome:
+    """Return the erasure of an account that was deleted; at a time that nobody knows it takes effect at once."""
+    at_ms = seen_ms if seen_ms is not None and AT_MS_MIN <= seen_ms <= AT_MS_MAX else AT_MS_MIN
+    outcome = bounded_erasure(Erasure(did, NAME, at_ms), format_name=NAME)
+    return outcome if isinstance(outcome, Refusal) else (outcome,)
 
 
 def _missing(place: str) -> Refusal:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.signal import FLAG_TAGS_TRUNCATED, Signal
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, FLAG_TAGS_TRUNCATED, Erasure, Signal
 from streams.networks.payload import ID_BYTES_MAX, TAGS_MAX, is_overlong, refuse_overlong
 from streams.networks.refusal import Refusal, refuse
 
@@ -22,6 +22,25 @@ _IDS = ("id", "actor", "post", "parent", "root", "parent_actor", "root_actor")
 # Written as JSON escapes or not at all: a raw NUL byte is no JSON. (`\\u0000`, a backslash and five letters, also
 # matches; it costs a look and changes nothing.)
 _NUL_ESCAPE = b"\\u0000"
+
+
+def bounded_erasure(erasure: Erasure, *, format_name: str) -> Erasure | Refusal:
+    """Return an erasure without NULs in its names; refused where one is empty or too long, or its time cannot be.
+
+    >>> bounded_erasure(Erasure("", "t", 1_781_179_212_345), format_name="t").detail
+    't erasure: Expected a non-empty `str`, got an empty one - at `$.erase`'
+    """
+    made = Erasure(erasure.erase.replace("\0", ""), erasure.network.replace("\0", ""), erasure.at)
+    for name, value in (("erase", made.erase), ("network", made.network)):
+        if not value:
+            came = "Expected a non-empty `str`, got an empty one"
+            return refuse("malformed", f"{format_name} erasure: {came} - at `$.{name}`")
+        if is_overlong(value):
+            return refuse_overlong(value, place=f"$.{name}", format_name=format_name)
+    if not AT_MS_MIN <= made.at <= AT_MS_MAX:
+        expectation = f"expected epoch milliseconds from {AT_MS_MIN} (2000) to {AT_MS_MAX} (9999) at `$.at`"
+        return refuse("at_out_of_range", f"{format_name} erasure: {expectation}, got {made.at}")
+    return made
 
 
 def has_nul(payload: bytes) -> bool:

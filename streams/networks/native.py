@@ -1,10 +1,10 @@
-"""Read our own wire shape: one JSON object per payload, a signal or a heartbeat (WIRE.md §0)."""
+"""Read our own wire shape: one JSON object per payload, a signal, a heartbeat or an erasure (WIRE.md §0)."""
 
 import msgspec
 
-from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Erasure, Heartbeat, Signal
 from schemas.unreadable import UNREADABLE
-from streams.networks.bounds import FOLLOWERS_MAX, cut_tags, has_nul, without_nul
+from streams.networks.bounds import FOLLOWERS_MAX, bounded_erasure, cut_tags, has_nul, without_nul
 from streams.networks.payload import (
     ID_BYTES_MAX,
     TAGS_MAX,
@@ -26,26 +26,31 @@ class _Probe(msgspec.Struct):
     """Tells which of the keys that tell this format an object has at its top, whatever lies under them."""
 
     heartbeat: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    erase: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     kind: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     at: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_signal = msgspec.json.Decoder(Signal).decode
 _decode_heartbeat = msgspec.json.Decoder(Heartbeat).decode
+_decode_erasure = msgspec.json.Decoder(Erasure).decode
 _probe = msgspec.json.Decoder(_Probe).decode
 
 
-def normalize(payload: bytes | None) -> Signal | Heartbeat | Refusal:
+def normalize(payload: bytes | None) -> Signal | Heartbeat | Erasure | Refusal:
     """Return what a payload says, or why it was refused; never raises.
 
     What has all that a signal needs is a signal, whatever else is in it; of the rest, what has the key `heartbeat` is
-    a heartbeat. Of a key that comes twice the last value holds; unknown keys are ignored; "\\u0000" is taken out of
-    all strings; of more than `TAGS_MAX` tags the first are kept and the signal is flagged.
+    a heartbeat, and what has `erase` an erasure. Of a key that comes twice the last value holds; unknown keys are
+    ignored; "\\u0000" is taken out of all strings; of more than `TAGS_MAX` tags the first are kept and the signal is
+    flagged.
 
     >>> normalize(b'{"id":"t:1","network":"t","kind":"post","at":1781179212345,"actor":"a"}').kind
     'post'
     >>> normalize(b'{"heartbeat":"t","at":1781179212345}')
     Heartbeat(heartbeat='t', at=1781179212345, end=False)
+    >>> normalize(b'{"erase":"ana","network":"t","at":1781179212345}')
+    Erasure(erase='ana', network='t', at=1781179212345)
     >>> normalize(b"[]").detail
     'native payload: Expected `object`, got `array`'
     """
@@ -79,9 +84,9 @@ def normalize(payload: bytes | None) -> Signal | Heartbeat | Refusal:
 
 
 def recognises(payload: bytes) -> bool:
-    """Return whether a line of a log looks like this format: an object with `kind` and `at`, or with `heartbeat`."""
+    """Return whether a line of a log looks like this format: with `kind` and `at`, or `heartbeat`, or `erase`."""
     probe = _keys_of(payload)
-    if probe.heartbeat is not msgspec.UNSET:
+    if probe.heartbeat is not msgspec.UNSET or probe.erase is not msgspec.UNSET:
         return True
     return probe.kind is not msgspec.UNSET and probe.at is not msgspec.UNSET
 
@@ -106,13 +111,24 @@ def _heartbeat(payload: bytes) -> Heartbeat | Refusal:
     return heartbeat
 
 
-def _undecodable(payload: bytes, error: Exception) -> Heartbeat | Refusal:
-    """Tell a heartbeat from what is no signal either, and name the words that a signal may use."""
+def _erasure(payload: bytes) -> Erasure | Refusal:
+    try:
+        erasure = _decode_erasure(payload)
+    except UNREADABLE as error:
+        return refuse("malformed", f"{NAME} erasure: {error}")
+    return bounded_erasure(erasure, format_name=NAME)
+
+
+def _undecodable(payload: bytes, error: Exception) -> Heartbeat | Erasure | Refusal:
+    """Tell heartbeats and erasures from what is no signal either, and name the words that a signal may use."""
     refusal = refuse_undecodable(payload, error, format_name=NAME)
     if refusal.reason != "malformed":
         return refusal
-    if _keys_of(payload).heartbeat is not msgspec.UNSET:
+    keys = _keys_of(payload)
+    if keys.heartbeat is not msgspec.UNSET:
         return _heartbeat(payload)
+    if keys.erase is not msgspec.UNSET:
+        return _erasure(payload)
     if refusal.detail.endswith("`$.kind`"):
         return refuse("malformed", f"{refusal.detail}, expected one of {', '.join(KINDS)}")
     if refusal.detail.endswith("`$.op`"):

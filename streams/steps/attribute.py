@@ -9,18 +9,22 @@ from schemas.act_rows import ActsRow
 from schemas.attributed import (
     BEGINNING,
     BEHIND,
+    ERASURE_ID,
     AttributedEdit,
     AttributedItem,
     AttributedSignal,
+    Erased,
     Position,
     TakenBack,
 )
+from schemas.erasure_rows import ErasedActorRow
 from schemas.rejection import Late, Place, Rejection
 from schemas.rows import RecentIdsRow, SourceClockRow
 from schemas.signal import (
     ACTOR_UNKNOWN,
     FLAG_FUTURE,
     KINDS,
+    Erasure,
     Heartbeat,
     Signal,
     conversation_of,
@@ -32,6 +36,7 @@ from streams.attribution.changes import AppliedActs, Found
 from streams.attribution.conversation import Links
 from streams.attribution.conversations import Conversations
 from streams.attribution.duplicates import RecentIds
+from streams.attribution.erased import ERASED_MS, ErasedActors
 from streams.attribution.matcher import Matcher, Registry
 from streams.attribution.tags import normalize_tags
 from streams.eventtime.clock import ClockSettings, SourceClock, clamp_to_record
@@ -48,13 +53,14 @@ _KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
 class AttributeSettings(NamedTuple):
     """How long to wait and to remember: see `ClockSettings`; ids for `duplicate_ms`, silent conversations for
-    `conversation_ms`, and for `changes_ms` what can be edited or taken back.
+    `conversation_ms`, for `changes_ms` what can be edited or taken back, and for `erased_ms` who was erased.
     """
 
     clock: ClockSettings = ClockSettings()
     duplicate_ms: int = 3_600_000
     conversation_ms: int = 7 * 86_400_000
     changes_ms: int = CHANGES_MS
+    erased_ms: int = ERASED_MS
 
 
 class Arrival(NamedTuple):
@@ -63,7 +69,7 @@ class Arrival(NamedTuple):
     offset: int
     record_ms: int | None
     payload: bytes
-    decoded: Signal | Heartbeat | Refusal
+    decoded: Signal | Heartbeat | Erasure | Refusal
 
 
 class Attributed(NamedTuple):
@@ -98,7 +104,8 @@ class AttributeStep:
         self._conversations = Conversations(span_ms=settings.conversation_ms)
         self._recent = RecentIds(span_ms=settings.duplicate_ms)
         self._acts = AppliedActs(span_ms=settings.changes_ms)
-        self._buffer: ReorderBuffer[Signal, bytes] = ReorderBuffer(tie_of=_tie_of)
+        self._erased = ErasedActors(span_ms=settings.erased_ms)
+        self._buffer: ReorderBuffer[Signal | Erasure, bytes] = ReorderBuffer(tie_of=_tie_of)
         self._frontier: Position = BEGINNING
         self._next_offset = 0
 
@@ -133,6 +140,8 @@ class AttributeStep:
                 at_ms, _ = clamp_to_record(decoded.at, record_ms=arrival.record_ms)
                 self.clock.hear(decoded.heartbeat, at_ms=at_ms, end=decoded.end)
                 self.ledger.heartbeat += 1
+            elif isinstance(decoded, Erasure):
+                self._take_erasure(decoded, arrival)
             else:
                 rejections.append(rejection(decoded, arrival.payload, self._place(arrival)))
                 self.ledger.rejected += 1
@@ -150,6 +159,12 @@ class AttributeStep:
         for signal in self._buffer.release(upto):
             if signal.at >= conversations.due_ms:
                 items += conversations.tick(signal.at)
+            if isinstance(signal, Erasure):
+                items += self._erase(signal)
+                continue
+            if self._erased.refuses(signal):
+                self.ledger.erased += 1
+                continue
             if signal.op != "create":
                 items += self._change(signal)
                 continue
@@ -157,6 +172,7 @@ class AttributeStep:
             if item is not None:
                 items.append(item)
         items += conversations.tick(upto[0])
+        self._erased.expire(upto[0])
         return items
 
     def _take(self, signal: Signal, arrival: Arrival, late: list[Late]) -> None:
@@ -169,6 +185,9 @@ class AttributeStep:
         watermark_ms = self.clock.watermark_ms
         self.clock.hear(signal.source, at_ms=at_ms)
         if at_ms < watermark_ms:
+            if self._erased.refuses(signal, is_late=True):
+                self.ledger.erased += 1
+                return
             signal.text = None
             late.append(
                 Late(signal=signal, late_ms=watermark_ms - at_ms, watermark=watermark_ms, place=self._place(arrival))
@@ -212,6 +231,30 @@ class AttributeStep:
             tags=signal.tags,
             followers=signal.followers,
         )
+
+    # --- erasure ------------------------------------------------------------------------------------------------------
+
+    def _take_erasure(self, erasure: Erasure, arrival: Arrival) -> None:
+        """Hold an erasure back until its turn; one that comes behind the watermark takes effect at once.
+
+        It says nothing of the progress of any source: whoever asks for it need not be one.
+        """
+        at_ms, _ = clamp_to_record(erasure.at, record_ms=arrival.record_ms)
+        at_ms = max(at_ms, self.clock.watermark_ms)
+        if at_ms < self._frontier[0]:
+            self.ledger.replayed += 1
+            return
+        name = self._erased.announce(erasure)
+        self._buffer.hold((at_ms, ERASURE_ID + name), msgspec.structs.replace(erasure, at=at_ms))
+
+    def _erase(self, erasure: Erasure) -> list[AttributedItem]:
+        """Let nothing here name an actor any more, and tell the steps behind, which know actors by their id alone."""
+        self.ledger.applied += 1
+        name = self._erased.erase(erasure)
+        if name is None:
+            return []
+        self._conversations.erase(erasure.network, erasure.erase)
+        return [Erased(erasure.at, ERASURE_ID + name, erasure.erase)]
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -296,12 +339,15 @@ class AttributeStep:
             yield f"r|{name}", None if ids is None else msgspec.msgpack.encode(ids)
         for name, acts in self._acts.changed_rows():
             yield f"a|{name}", None if acts is None else msgspec.msgpack.encode(acts)
+        for name, erased in self._erased.changed_rows():
+            yield f"e|{name}", None if erased is None else msgspec.msgpack.encode(erased)
 
     def restore(self, rows: Iterable[tuple[str, bytes]], *, offset: int, frontier: Position, context: bytes) -> None:
         """Go on from a checkpoint: its rows, and what its `resume` told."""
         conversations: list[tuple[str, bytes]] = []
         recent: list[tuple[str, RecentIdsRow]] = []
         acts: list[tuple[str, ActsRow]] = []
+        erased: list[tuple[str, ErasedActorRow]] = []
         for key, value in rows:
             prefix, _, rest = key.partition("|")
             if prefix in ("c", "n", "s", "p"):
@@ -310,11 +356,14 @@ class AttributeStep:
                 recent.append((rest, msgspec.msgpack.decode(value, type=RecentIdsRow)))
             elif prefix == "a":
                 acts.append((rest, msgspec.msgpack.decode(value, type=ActsRow)))
+            elif prefix == "e":
+                erased.append((rest, msgspec.msgpack.decode(value, type=ErasedActorRow)))
             else:
-                raise ValueError(f"expected a row of the step {NAME} (c|, n|, s|, p|, r|, a|), got the key {key!r}")
+                raise ValueError(f"expected a row of the step {NAME} (c|, n|, s|, p|, r|, a|, e|), got the key {key!r}")
         self._conversations.restore(conversations, frontier_ms=frontier[0])
         self._recent.restore(recent)
         self._acts.restore(acts)
+        self._erased.restore(erased)
         self.clock.restore(msgspec.msgpack.decode(context, type=SourceClockRow))
         self._next_offset, self._frontier = offset, frontier
 
@@ -339,9 +388,11 @@ def _edited(signal: Signal, found: Found, links: Links, fresh: tuple[str, ...]) 
     return AttributedEdit(signal.at, signal.id, actor, kind, signal.network, found.root, links, fresh)
 
 
-def _tie_of(signal: Signal) -> Tie:
+def _tie_of(signal: Signal | Erasure) -> Tie:
     """Of one stamp, conversations decide (so they do in the steps behind), then contents: never what came first.
 
     Changes come behind all that was created, for they may mean it.
     """
+    if isinstance(signal, Erasure):
+        return BEHIND, b""
     return (BEHIND if signal.op != "create" else "") + conversation_of(signal), msgspec.msgpack.encode(signal)

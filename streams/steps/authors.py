@@ -49,6 +49,12 @@ class Authors:
             self._changed.add(author)
         return None if told is None else told.score
 
+    def erase(self, actor: str) -> None:
+        """Forget what the roots of an actor have brought; looks at all authors."""
+        for author in [author for author in self._histories if author[0] == actor]:
+            del self._histories[author]
+            self._changed.add(author)
+
     def expire(self, at_ms: int) -> None:
         """Forget authors of whom nothing has ended for four weeks; looks at all of them once a day of event time."""
         if at_ms < self._sweep_at_ms:

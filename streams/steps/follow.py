@@ -9,12 +9,14 @@ import msgspec
 from schemas.act_rows import ActsRow
 from schemas.attributed import (
     ADOPTED,
+    BEGINNING,
     BRAND,
     WILD,
     AttributedEdit,
     AttributedItem,
     AttributedPacket,
     AttributedSignal,
+    Erased,
     Position,
     TakenBack,
     TopicLink,
@@ -102,6 +104,8 @@ class FollowStep:
         window_ms = scaled(registry.rules("", 0)).emergent.window_ms
         self._background = Background(pane_ms=max(1, window_ms // WINDOW_PANES))
         self._terms: dict[str, _Terms] = {}
+        # The stamp of the last erasure. One stamp is released at once, so a restart need not know it.
+        self._erased: Position = BEGINNING
 
     @property
     def frontier(self) -> Position:
@@ -129,6 +133,8 @@ class FollowStep:
                 items += self._take_back(item)
             elif isinstance(item, AttributedEdit):
                 items += self._edit(item)
+            elif isinstance(item, Erased):
+                items += self._erase(item)
             else:
                 self.applied += 1
                 items += self._contribute(item) if item.links else self._tell_elsewhere(item)
@@ -206,6 +212,16 @@ class FollowStep:
         if not is_member:
             self._background.add(shard_of(actor), actor, edit.tags, at_ms=at_ms)
         return told
+
+    def _erase(self, erased: Erased) -> list[Erased]:
+        """Forget an actor, whose signals nobody tells any more; tell the topics once what every origin has told."""
+        if (erased.at, erased.id) == self._erased:
+            return []
+        self._erased = (erased.at, erased.id)
+        self._cap.erase(erased.actor)
+        self._authors.erase(erased.actor)
+        self._members.erase(erased.actor)
+        return [erased]
 
     def _tell_elsewhere(self, signal: AttributedSignal) -> list[Contribution]:
         """Return what a member says elsewhere for each of its communities; that of others is the background.

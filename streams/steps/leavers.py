@@ -48,6 +48,10 @@ class Leavers:
             tags=[tag for tag in tags if tag not in seeds],
         )
 
+    def erase(self, actor: str) -> bool:
+        """Forget a member; return whether it was known."""
+        return self._cohort.erase(actor)
+
     def join(self, at_ms: int) -> None:
         """Take note that the brand has gone where they are: who comes back from now on has returned."""
         self._cohort.join(at_ms)

@@ -115,6 +115,15 @@ class OpenPane:
         """Return those of `members` who are core members."""
         return [actor for actor, known in self._actors.items() if known & _CORE]
 
+    def __contains__(self, actor: str) -> bool:
+        return actor in self._actors
+
+    def erase(self, actor: str) -> None:
+        """Forget an actor who was there, and none of what it added: the audiences must have been shown it before."""
+        del self._actors[actor]
+        self._bytes -= _bytes_of(actor)
+        self.has_changed = True
+
     def clear(self) -> None:
         """Begin the next pane."""
         self.vector = [0] * WIDTH

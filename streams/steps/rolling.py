@@ -136,6 +136,14 @@ class Rolling:
             pane * self.pane_ms // self._step_ms, offspring=int(kind in OFFSPRING), roots=int(kind == POST)
         )
 
+    def erase(self, actor: str, at_ms: int) -> bool:
+        """Let nothing name an actor; return whether anything did. Audiences count it: they are sketches of hashes."""
+        if actor not in self._pane:
+            return False
+        self._show_actors(at_ms // self.pane_ms)
+        self._pane.erase(actor)
+        return True
+
     def close(self, pane: int) -> None:
         """Give the open pane to the measures, and move all windows behind it."""
         if self._pane.has_actors:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import Alert
-from schemas.attributed import BRAND, WILD
+from schemas.attributed import BRAND, WILD, Erased
 from schemas.burst_rows import BurstRow
 from schemas.cascade import CascadeContribution, CascadeVitals
 from schemas.contribution import Contribution, Edit, Retraction
@@ -115,6 +115,11 @@ class Topic:
     def edit(self, edit: Edit, seeds: Collection[str]) -> None:
         """Count the tags that an edit brought: they are said now, but it is no act."""
         self._drift.add(edit, seeds)
+
+    def erase(self, erased: Erased) -> bool:
+        """Forget an actor, and nothing of what was counted; return whether anything was known of it."""
+        was_here = self._rolling.erase(erased.actor, erased.at)
+        return self._leavers.erase(erased.actor) or was_here
 
     def take(self, told: CascadeContribution, rules: Rules) -> CascadeVitals | None:
         """Take note of how a cascade stands, and return what there is to tell of it."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.alert import Alert
-from schemas.attributed import Position
+from schemas.attributed import Erased, Position
 from schemas.cascade import CascadeContribution, CascadeVitals
 from schemas.contribution import Contribution, ContributionItem, ContributionPacket, Edit, Retraction
 from schemas.rules import DAY_MS
@@ -65,7 +65,12 @@ class WatchStep:
         released = self._inlet.take(packets, next_offset=next_offset)
         by_topic: dict[str, list[ContributionItem]] = {}
         for item in released:
-            by_topic.setdefault(item.topic, []).append(item)
+            # Whoever is erased may be known to any topic.
+            if isinstance(item, Erased):
+                for key in {**self._topics, **by_topic}:
+                    by_topic.setdefault(key, []).append(item)
+            else:
+                by_topic.setdefault(item.topic, []).append(item)
         # Topics do not touch each other, so each is taken through the whole batch by itself.
         frontier_ms = self._inlet.position[0]
         seen = Seen([], [], [])
@@ -109,10 +114,15 @@ class WatchStep:
         """Apply what came to a topic, with the ticks between and behind; return it, None where it has not begun."""
         topic = self._topics.get(key)
         tick_ms = None if topic is None else topic.next_tick_ms
-        changed = bool(items)
+        changed = False
         for item in items:
             while topic is not None and tick_ms is not None and item.at >= tick_ms:
                 tick_ms = self._tick(topic, tick_ms, seen)
+                changed = True
+            if isinstance(item, Erased):
+                changed |= topic is not None and topic.erase(item)
+                continue
+            changed = True
             if topic is None or topic.is_forgotten(item.at):
                 if isinstance(item, Edit | Retraction):
                     # Nothing is left of what it is about.

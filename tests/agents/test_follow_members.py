@@ -10,6 +10,7 @@ from agents.settings import Settings
 from schemas.attributed import BEGINNING, SEEDED, AttributedSignal, TopicLink
 from schemas.rejection import Rejection
 from streams.attribution.matcher import Registry
+from tests.streams.steps.logs import contributions_of
 
 SETTINGS = Settings(partitions=2, namespace="n")
 
@@ -48,7 +49,7 @@ def test_every_link_becomes_a_contribution_in_the_partition_of_its_topic() -> No
     for partition, packet in told.items():
         topics = [f"cern/t{number}" for number in range(5)]
         here = [topic for topic in topics if topic_partition(topic, partitions=2) == partition]
-        assert [(item.id, item.topic) for item in packet.items] == [
+        assert [(item.id, item.topic) for item in contributions_of(packet.items)] == [
             (f"s{o}", topic) for o in range(2) for topic in here
         ]
         assert packet.upto == (100, "")

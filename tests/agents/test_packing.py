@@ -16,6 +16,7 @@ from agents.packing import (
     PacketError,
     PacketVersionError,
     actor_partition,
+    contribution_partition,
     item_partition,
     packed,
     topic_partition,
@@ -110,7 +111,7 @@ def test_contributions_are_told_again_too(made: list[tuple[int, int]]) -> None:
     outgoing = packed(
         items,
         channel="social.contributions",
-        partition_of=lambda item: topic_partition(item.topic, partitions=PARTITIONS),
+        partition_of=lambda item: contribution_partition(item, partitions=PARTITIONS),
         partitions=PARTITIONS,
         origin=0,
         after=BEGINNING,

@@ -6,7 +6,7 @@ import msgspec
 import yaml
 
 from schemas.rejection import REASONS, Place, Reason
-from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Heartbeat, Signal
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Erasure, Heartbeat, Signal
 from streams.networks import NETWORKS, NetworkFormat
 from streams.networks.refusal import DETAIL_CHARS_MAX, Refusal, rejection
 
@@ -17,11 +17,12 @@ FIXTURES = Path(__file__).parent.parent / "fixtures" / "networks"
 
 
 class Golden(msgspec.Struct, forbid_unknown_fields=True):
-    """A payload and what it means: signals in their order, or the reason and the text of its refusal."""
+    """A payload and what it means: signals in their order, an erasure, or the reason and the text of its refusal."""
 
     case: str
     payload: str
     signals: list[Signal] | None = None
+    erasure: Erasure | None = None
     refusal: Reason | None = None
     detail: str | None = None
     arrived_ms: int | None = None
@@ -37,7 +38,9 @@ def check_golden(network: NetworkFormat, golden: Golden) -> None:
     payload = golden.payload.encode()
     outcome = network.normalize(payload, golden.arrived_ms)
 
-    if golden.signals is None:
+    if golden.erasure is not None:
+        assert outcome == (golden.erasure,)
+    elif golden.signals is None:
         assert golden.refusal is not None
         assert outcome == Refusal(golden.refusal, golden.detail or "")
     else:
@@ -81,7 +84,7 @@ def check_any_bytes_have_one_lawful_outcome(network: NetworkFormat, payload: byt
                 check_accepted_is_lawful(one)
 
 
-def check_accepted_is_lawful(outcome: Signal | Heartbeat) -> None:
+def check_accepted_is_lawful(outcome: Signal | Heartbeat | Erasure) -> None:
     """What is accepted has its required fields in range, and as JSON it reads back as itself."""
     assert AT_MS_MIN <= outcome.at <= AT_MS_MAX
     if isinstance(outcome, Signal):

@@ -28,6 +28,7 @@ def accepted(payload: bytes) -> Signal:
     outcome = normalize(payload, None)
     assert not isinstance(outcome, Refusal), outcome
     (signal,) = outcome
+    assert isinstance(signal, Signal)
     return signal
 
 

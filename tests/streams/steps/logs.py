@@ -9,7 +9,7 @@ import msgspec
 from schemas.attributed import AttributedItem, AttributedSignal
 from schemas.contribution import Contribution, ContributionItem
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import ACTOR_UNKNOWN, Heartbeat, Kind, Op, Signal
+from schemas.signal import ACTOR_UNKNOWN, Erasure, Heartbeat, Kind, Op, Signal
 from streams.attribution.matcher import Registry
 from streams.networks.refusal import Refusal, refuse
 from streams.steps.attribute import Arrival
@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 LATENESS_MS = 10_000
 SOURCES = ("left", "right")
 
-Entry = Signal | Heartbeat | Refusal
+Entry = Signal | Heartbeat | Erasure | Refusal
 
 EAGER_RULES: dict[str, object] = {
     "seeded": {"actors_min": 2, "silence": "40m"},
@@ -61,12 +61,19 @@ def registry(*, scale: float = 1.0, **overrides: object) -> Registry:
 
 
 def random_log(
-    random: Random, *, signals: int = 60, span_ms: int = 100 * MINUTE_MS, peaked: int = 0, changed: float = 0.0
+    random: Random,
+    *,
+    signals: int = 60,
+    span_ms: int = 100 * MINUTE_MS,
+    peaked: int = 0,
+    changed: float = 0.0,
+    erased: float = 0.0,
 ) -> list[Entry]:
     """Return a log in the order of event time: two sources, three topics and none, duplicates, refusals, both ends.
 
     All times are multiples of 60 ms, so that a log can be compressed by 60 exactly. Of the signals `peaked` lie in the
-    tenth of the span that begins at its middle. Behind so many (`changed`) comes an edit, a delete or an undo.
+    tenth of the span that begins at its middle. Behind so many (`changed`) comes an edit, a delete or an undo, behind
+    so many (`erased`) an actor is erased, who goes on all the same.
     """
     names = random.sample(range(10 * signals), signals)
     spans = [(span_ms // 2, span_ms // 10)] * peaked + [(0, span_ms)] * (signals - peaked)
@@ -86,6 +93,9 @@ def random_log(
                 log.append(signal)
         if random.random() < changed:
             log.append(_random_change(random, made, at_ms))
+        if erased and random.random() < erased:
+            actor = random.choice((signal.actor, f"actor{random.randrange(8)}"))
+            log.append(Erasure(actor, random.choice("nnnm"), at_ms))
         if random.random() < 0.1:
             log.append(Heartbeat(random.choice(SOURCES), at_ms))
         if random.random() < 0.05:

@@ -61,7 +61,7 @@ def lineages(*signals: Signal) -> dict[str, str]:
 def test_every_record_that_was_read_has_one_outcome_or_waits(seed: int) -> None:
     """After every batch of a log with disorder beyond the lateness, what the ledger calls waiting is what is held."""
     random = Random(seed)
-    log = shuffled(random, random_log(random, changed=0.25), lateness_ms=5 * LATENESS_MS)
+    log = shuffled(random, random_log(random, changed=0.25, erased=0.1), lateness_ms=5 * LATENESS_MS)
     step = AttributeStep(REGISTRY)
     for begin, end in batches(random, len(log)):
         step.advance(arrivals(log[begin:end], first_offset=begin), next_offset=end)
@@ -70,7 +70,7 @@ def test_every_record_that_was_read_has_one_outcome_or_waits(seed: int) -> None:
 
     ledger = step.ledger
     outcomes = (ledger.applied, ledger.late, ledger.rejected, ledger.duplicate, ledger.heartbeat, ledger.replayed)
-    assert sum(outcomes) + ledger.unmatched + ledger.foreign == ledger.read == len(log)
+    assert sum(outcomes) + ledger.unmatched + ledger.foreign + ledger.erased == ledger.read == len(log)
     assert ledger.heartbeat == sum(isinstance(entry, Heartbeat) for entry in log)
     assert ledger.rejected == sum(isinstance(entry, Refusal) for entry in log)
 
