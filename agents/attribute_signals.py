@@ -12,7 +12,7 @@ from agents.pseudonyms import pseudonyms_of
 from agents.settings import Settings
 from schemas.channels import ATTRIBUTED, LATE, REJECTIONS, SIGNALS, named
 from schemas.rejection import Rejection
-from schemas.signal import Kind, Op, Signal, conversation_of
+from schemas.signal import Erasure, Kind, Op, Signal, conversation_of
 from streams.attribution.matcher import Registry
 from streams.eventtime.clock import ClockSettings
 from streams.networks.native import normalize
@@ -112,10 +112,12 @@ class AttributeShell:
 
 
 def _hide(arrivals: list[Arrival], pseudonyms: Pseudonyms) -> None:
-    """Put pseudonyms where names still are: in signals that somebody else wrote into this channel."""
+    """Put pseudonyms where names still are: in what somebody else wrote into this channel."""
     for number, arrival in enumerate(arrivals):
         if isinstance(arrival.decoded, Signal):
             arrivals[number] = arrival._replace(decoded=pseudonyms.signal(arrival.decoded))
+        elif isinstance(arrival.decoded, Erasure):
+            arrivals[number] = arrival._replace(decoded=pseudonyms.erasures(arrival.decoded)[0])
 
 
 def step_settings(settings: Settings) -> AttributeSettings:

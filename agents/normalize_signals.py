@@ -1,6 +1,7 @@
 """Normalise signals: `social.raw.<network>` -> `social.signals` or a rejection; keeps no state."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -67,7 +68,8 @@ class Normalizer:
     def _sent(self, said: Signal | Heartbeat | Erasure, *, record_ms: int | None) -> list[Outgoing]:
         at_ms = _logged_ms(said.at, record_ms=record_ms)
         if isinstance(said, Erasure):
-            return erasure_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
+            erasures = [said] if self._pseudonyms is None else self._pseudonyms.erasures(said)
+            return erasure_records(erasures, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
         if isinstance(said, Heartbeat):
             return heartbeat_records(said, channel=self._signals, partitions=self._partitions, timestamp_ms=at_ms)
         if self._pseudonyms is not None:
@@ -108,13 +110,21 @@ def _everywhere(channel: str, key: bytes, value: bytes, *, partitions: int, time
     ]
 
 
-def erasure_records(erasure: Erasure, *, channel: str, partitions: int, timestamp_ms: int | None) -> list[Outgoing]:
-    """Return one record of an erasure for every partition: any may know the actor.
+def erasure_records(
+    erasures: Sequence[Erasure], *, channel: str, partitions: int, timestamp_ms: int | None
+) -> list[Outgoing]:
+    """Return one record of each erasure for every partition: any may know the actor.
 
-    >>> len(erasure_records(Erasure("ana", "n", 1_000), channel="social.signals", partitions=4, timestamp_ms=1_000))
+    >>> len(erasure_records([Erasure("ana", "n", 1_000)], channel="social.signals", partitions=4, timestamp_ms=1_000))
     4
     """
-    return _everywhere(channel, ERASURE_KEY, _to_json(erasure), partitions=partitions, timestamp_ms=timestamp_ms)
+    return [
+        record
+        for erasure in erasures
+        for record in _everywhere(
+            channel, ERASURE_KEY, _to_json(erasure), partitions=partitions, timestamp_ms=timestamp_ms
+        )
+    ]
 
 
 def heartbeat_records(

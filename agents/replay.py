@@ -291,7 +291,8 @@ class _Run:
             return
         if self._pace is not None:
             await self._wait(self._pace, erasure.at)
-        await self._to_every_partition(ERASURE_KEY, _to_json(erasure), erasure.at)
+        for one in [erasure] if self._pseudonyms is None else self._pseudonyms.erasures(erasure):
+            await self._to_every_partition(ERASURE_KEY, _to_json(one), one.at)
         self.summary.erasures += 1
 
     async def _refuse(self, number: int, payload: bytes, refusal: Refusal) -> None:

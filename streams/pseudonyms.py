@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.rejection import Rejection
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import ACTOR_UNKNOWN, Signal
+from schemas.signal import ACTOR_UNKNOWN, Erasure, Signal
 from streams.attribution.matcher import fold_account
 
 DIGEST_BYTES = 16
@@ -115,6 +115,18 @@ class Pseudonyms:
         if signal.text:
             made.text = _NAMES_IN_TEXT.sub("@", signal.text)
         return made
+
+    def erasures(self, erasure: Erasure) -> list[Erasure]:
+        """Return the erasure of an actor under every key that it may be known by, the one in use first.
+
+        >>> [one.erase[:3] for one in Pseudonyms({2: b"a second of these", 1: b"sixteen bytes ok"}).erasures(
+        ...     Erasure("ana", "n", 1_000))]
+        ['p2.', 'p1.']
+        """
+        if _MADE.fullmatch(erasure.erase):
+            return [erasure]
+        names = self._under_every_key("p", erasure.network, erasure.erase)
+        return [msgspec.structs.replace(erasure, erase=name) for name in names]
 
     def topics(self, records: Sequence[TopicRecord]) -> list[TopicRecord]:
         """Return what brands declare as signals are compared with it."""

@@ -8,11 +8,12 @@ import click
 import msgspec
 from aiokafka.errors import KafkaError
 
-from agents.broker import send_all, start_producer, unreachable
+from agents.broker import refused_by_kafka, send_all, start_producer
 from agents.commands.options import json_option, kafka_option, namespace_option, said_instant
 from agents.commands.presence import require_channel
 from agents.lane import acknowledged
 from agents.normalize_signals import erasure_records
+from agents.pseudonyms import pseudonyms_of
 from agents.settings import Settings, load_settings
 from schemas.channels import ATTRIBUTED, DAY_MS, LATE, REJECTIONS, SIGNALS, TABLE_FOLLOW
 from schemas.signal import AT_MS_MIN, Erasure
@@ -34,7 +35,8 @@ def erase(network: str, actor: str, as_json: bool, **options: Any) -> None:
 
     Workers then delete every row that names it, and take nothing that it says, or that names it, for
     OVERGROWTH_ERASED_MS. What was counted stays counted. Twice is fine. In a namespace other than the live one it takes
-    effect at once, whatever the time there is.
+    effect at once, whatever the time there is. Where OVERGROWTH_PSEUDONYM_KEY_FILE is set, the pseudonyms of the actor
+    under every key of the file are told, and not its id.
 
     \b
     Example:
@@ -90,12 +92,14 @@ async def _tell(settings: Settings, erasure: Erasure) -> int:
     """Write the erasure to every partition that there is, and return how many these are."""
     channel = await require_channel(settings, SIGNALS)
     # Its record bears the time at which it is written: old ones would be removed at once.
-    records = erasure_records(erasure, channel=channel.name, partitions=channel.partitions, timestamp_ms=None)
+    pseudonyms = pseudonyms_of(settings)
+    erasures = [erasure] if pseudonyms is None else pseudonyms.erasures(erasure)
+    records = erasure_records(erasures, channel=channel.name, partitions=channel.partitions, timestamp_ms=None)
     producer = await start_producer(settings)
     try:
         await acknowledged("output", await send_all(producer, records))
     except (KafkaError, OSError) as error:
-        raise unreachable(settings.kafka, error) from None
+        raise await refused_by_kafka(settings, error) from None
     finally:
         await producer.stop()
     return channel.partitions

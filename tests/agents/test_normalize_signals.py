@@ -10,7 +10,7 @@ from agents.metrics import Metrics
 from agents.normalize_signals import Normalizer, heartbeat_records
 from agents.settings import Settings
 from schemas.rejection import Rejection
-from schemas.signal import Heartbeat, Signal
+from schemas.signal import Erasure, Heartbeat, Signal
 from streams.networks import NETWORKS
 
 AT_MS = 1_341_388_800_000
@@ -127,3 +127,12 @@ def test_a_heartbeat_of_our_own_carries_its_own_time() -> None:
     (record,) = heartbeat_records(Heartbeat("clock", AT_MS), channel="c", partitions=1)
 
     assert (record.channel, record.key, record.partition, record.timestamp_ms) == ("c", b"clock", 0, AT_MS)
+
+
+def test_an_erasure_goes_to_every_partition_under_a_key_that_names_nobody() -> None:
+    """Any partition may know the actor; and keys show up in many a tool."""
+    records = normalizer().take(0, batch(to_json(Erasure("ana", "t", AT_MS))))
+
+    assert [record.partition for record in records] == list(range(len(records)))
+    assert {record.key for record in records} == {b"erase"}
+    assert {record.value for record in records} == {to_json(Erasure("ana", "t", AT_MS))}

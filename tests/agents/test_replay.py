@@ -195,6 +195,19 @@ def test_a_heartbeat_of_the_log_goes_to_every_partition(settings: Settings, tmp_
     assert ends == {("clock", BEGIN_MS + 5_000), ("s", BEGIN_MS + 5_000)}
 
 
+def test_an_erasure_of_the_log_goes_to_every_partition_and_names_nobody_in_its_key(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Any partition may know the actor; it is no signal, and has no source that would have to end."""
+    line = b'{"erase":"ana","network":"t","at":%d}' % (START_MS + 1)
+    log = written(tmp_path / "log.ndjson", [signal_line(1, at_ms=START_MS), line])
+    summary = asyncio.run(replay(settings, log))
+
+    assert (summary.signals, summary.erasures, summary.refused) == (1, 1, 0)
+    found = [(partition, key) for partition, key, value, *_ in read_channel(settings) if value == line]
+    assert found == [(partition, b"erase") for partition in range(PARTITIONS)]
+
+
 def test_another_format_is_written_anew_and_what_it_refuses_is_told_at_once(settings: Settings, tmp_path: Path) -> None:
     """A line that is no signal in its own format could be one by accident in ours."""
     lines = [b"1 2 1341100972 RT", b"1 2 soon RT", b"3 2 1341100973 RE"]

@@ -47,6 +47,7 @@ def test_without_anything_the_defaults_hold() -> None:
         ("source_idle_ms", "1", 1),
         ("duplicate_ms", "86400000", 86_400_000),
         ("changes_ms", "3600000", 3_600_000),
+        ("erased_ms", "3600000", 3_600_000),
         ("checkpoint_ms", "100", 100),
         ("session_ms", "6000", 6_000),
         ("metrics_host", "::1", "::1"),

@@ -14,7 +14,7 @@ from agents.lane import Batch, Outgoing, Record, Shell
 from agents.settings import Settings
 from agents.watch_topics import WatchShell
 from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, LATE, REJECTIONS
-from schemas.signal import Heartbeat, Signal, conversation_of
+from schemas.signal import Erasure, Heartbeat, Signal, conversation_of
 from streams.networks.refusal import Refusal
 from streams.steps.attribute import Arrival
 from streams.steps.ledger import Ledger
@@ -177,7 +177,7 @@ def _values(messages: list[Outgoing]) -> frozenset[bytes]:
 def _run_sorted(entries: list[Entry], settings: Settings) -> Any:
     """Return what one process tells of a sorted log: heartbeats behind signals, ends last."""
 
-    def place(entry: Signal | Heartbeat) -> tuple[bool, int, bool]:
+    def place(entry: Signal | Heartbeat | Erasure) -> tuple[bool, int, bool]:
         if isinstance(entry, Heartbeat):
             return entry.end, entry.at, True
         return False, entry.at, False

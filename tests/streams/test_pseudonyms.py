@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.rejection import Place
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import ACTOR_UNKNOWN, AT_MS_MIN, Signal, conversation_of
+from schemas.signal import ACTOR_UNKNOWN, AT_MS_MIN, Erasure, Signal, conversation_of
 from streams.attribution.matcher import Registry
 from streams.networks.refusal import refuse, rejection
 from streams.pseudonyms import PseudonymKeyError, Pseudonyms, without_words
@@ -198,3 +198,16 @@ def test_rejections_quote_nothing() -> None:
 
     assert "canary" not in msgspec.json.encode(told).decode()
     assert (told.reason, told.place, told.size, told.sha256) == (made.reason, made.place, made.size, made.sha256)
+
+
+def test_who_is_erased_is_so_under_every_key_and_a_pseudonym_stays_what_it_is() -> None:
+    """What was counted under a former key is known by the pseudonym of that time; signals of now by the one of now."""
+    made = Pseudonyms({2: b"another sixteen bytes", 1: b"sixteen bytes or so"})
+    former = Pseudonyms({1: b"sixteen bytes or so"})
+    erasure = Erasure("@Ana", "n", 1_000)
+
+    told = made.erasures(erasure)
+
+    assert [one.erase for one in told] == [made.actor("n", "ana"), former.actor("n", "ana")]
+    assert [(one.network, one.at) for one in told] == [("n", 1_000)] * 2
+    assert made.erasures(told[1]) == [told[1]]

@@ -238,3 +238,20 @@ def test_unknown_fields_are_ignored_whatever_they_hold() -> None:
     payload = payload_with(more="X").replace(b'"X"', b"[1e999, 123456789012345678901234567890, {}]")
 
     assert accepted(payload) == accepted(payload_with())
+
+
+@pytest.mark.parametrize(
+    ("payload", "detail"),
+    [
+        (b'{"erase":"ana","at":1781179212345}', "Object missing required field `network`"),
+        (b'{"erase":"","network":"t","at":1781179212345}', "got an empty one - at `$.erase`"),
+        (b'{"erase":"ana","network":"\\u0000","at":1781179212345}', "got an empty one - at `$.network`"),
+        (b'{"erase":"ana","network":"t","at":1781179212}', "expected epoch milliseconds"),
+    ],
+)
+def test_an_erasure_that_does_not_say_whom_where_or_when_is_refused(payload: bytes, detail: str) -> None:
+    """Whom to forget must not be guessed."""
+    refusal = normalize(payload)
+
+    assert isinstance(refusal, Refusal)
+    assert detail in refusal.detail
