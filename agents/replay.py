@@ -293,6 +293,8 @@ class _Run:
             await self._wait(self._pace, erasure.at)
         for one in [erasure] if self._pseudonyms is None else self._pseudonyms.erasures(erasure):
             await self._to_every_partition(ERASURE_KEY, _to_json(one), one.at)
+        # The log must not end before it takes effect.
+        self._progress.largest_ms = max(self._progress.largest_ms, erasure.at)
         self.summary.erasures += 1
 
     async def _refuse(self, number: int, payload: bytes, refusal: Refusal) -> None:
