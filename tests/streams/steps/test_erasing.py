@@ -26,8 +26,9 @@ from tests.streams.steps.logs import (
     remember,
 )
 
+HOUR_MS = 60 * MINUTE_MS
 CANARY = "canary-c4f1"
-REGISTRY = registry(scale=1 / 24, member={"events_min": 2, "days_min": 1})
+REGISTRY = registry(member={"events_min": 2, "days_min": 1})
 
 seeds = st.integers(0, 2**32)
 
@@ -109,12 +110,12 @@ def acted() -> list[Entry]:
     share = act("share", 2_500, "bo", kind="share", post="ps0", parent="ps0", root="ps0", tags=())
     first: list[Entry] = [act("s0", 0), act("s1", 1_000), act("s2", 2_000), share, act("s3", 3_000)]
     # By then its cascades have ended, so that it is remembered as an author.
-    later: list[Entry] = [act("t0", 3 * DAY_MS), act("t1", 3 * DAY_MS + 1)]
-    unseen = act("reply", 3 * DAY_MS + 7, "bo", kind="reply", parent="gone", root="gone", root_actor=CANARY)
-    return [*first, *end(DAY_MS), *later, unseen, act("open", NOW_MS), *end(NOW_MS - MINUTE_MS + 10_001)]
+    later: list[Entry] = [act("t0", 3 * HOUR_MS), act("t1", 3 * HOUR_MS + 1)]
+    unseen = act("reply", 3 * HOUR_MS + 7, "bo", kind="reply", parent="gone", root="gone", root_actor=CANARY)
+    return [*first, *end(2 * HOUR_MS), *later, unseen, act("open", NOW_MS), *end(NOW_MS - MINUTE_MS + 10_001)]
 
 
-NOW_MS = 3 * DAY_MS + 100
+NOW_MS = 3 * HOUR_MS + 100
 LATER_MS = NOW_MS + 30_000
 """Before the pane is closed that is open when all of `acted` has been said."""
 
@@ -189,7 +190,7 @@ def test_an_actor_of_the_same_name_on_another_network_goes_on() -> None:
 
 
 @given(seeds)
-@settings(max_examples=5)
+@settings(max_examples=8)
 def test_whenever_an_actor_is_erased_no_row_and_nothing_told_names_it_from_then_on(seed: int) -> None:
     """Random logs with changes, an erasure anywhere, once or twice, and a restart anywhere behind it or before."""
     random = Random(seed)
@@ -207,7 +208,7 @@ def test_whenever_an_actor_is_erased_no_row_and_nothing_told_names_it_from_then_
     assert once.naming(CANARY) == twice.naming(CANARY) == after.naming(CANARY) == []
     assert CANARY.encode() not in once.told()
     assert twice.rows == once.rows
-    assert twice.told() == once.told()
+    assert [outcome[:3] for outcome in twice.outcomes] == [outcome[:3] for outcome in once.outcomes]
 
 
 def _as_canary(entry: Entry) -> Entry:
