@@ -126,7 +126,7 @@ async def read_partition(
     The end is the high watermark that the fetch responses carry: asking for the latest offset is answered wrongly by
     the embedded broker, and a compacted tail has no last record to wait for.
     """
-    consumer = _reader(settings)
+    consumer = reader(settings)
     tp = TopicPartition(channel, partition)
     try:
         await _begin_at(consumer, tp, offset)
@@ -155,7 +155,7 @@ async def read_partition(
 
 async def read_end(settings: Settings, *, channel: str, partition: int) -> int:
     """Return the offset behind the last record of a partition: the high watermark of a fetch; raises `BrokerError`."""
-    consumer = _reader(settings)
+    consumer = reader(settings)
     tp = TopicPartition(channel, partition)
     try:
         await _begin_at(consumer, tp, None)
@@ -175,7 +175,7 @@ async def follow_partition(
     settings: Settings, *, channel: str, partition: int, offset: int | None = None
 ) -> AsyncIterator[list[Any]]:
     """Yield the records of one partition as they come, from `offset` or the beginning on, for ever."""
-    consumer = _reader(settings)
+    consumer = reader(settings)
     tp = TopicPartition(channel, partition)
     try:
         await _begin_at(consumer, tp, offset)
@@ -189,7 +189,7 @@ async def follow_partition(
         await consumer.stop()
 
 
-def _reader(settings: Settings) -> AIOKafkaConsumer:
+def reader(settings: Settings) -> AIOKafkaConsumer:
     """Return a consumer that belongs to no group."""
     return AIOKafkaConsumer(
         **client_options(settings),

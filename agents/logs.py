@@ -18,6 +18,8 @@ STDIN = "-"
 LINE_BYTES_MAX = 1024 * 1024
 """What of a line is longer is thrown away: it is refused as oversize anyway, and must not fill the memory."""
 DETECT_LINES = 20
+CHANGE_LINES = 3
+"""So many lines, one after the other, that are refused and look like another format: the log has changed to that."""
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 # Compressed in a way that is not read here: what its first bytes are, and what unpacks it.
@@ -170,6 +172,7 @@ class SignalLog:
         self.log = log
         self.ignored = 0
         self._blocks = log.blocks()
+        self._foreign = _Foreign() if format_name is None else None
         if format_name is None:
             # A log without a line raises here, before anything is made of it.
             first = next(self._blocks)
@@ -183,6 +186,7 @@ class SignalLog:
 
     def __iter__(self) -> Iterator[list[Entry]]:
         normalize = NETWORKS[self.format].normalize
+        foreign = self._foreign
         for first, lines in self._blocks:
             entries: list[Entry] = []
             for number, line in enumerate(lines, start=first):
@@ -190,11 +194,37 @@ class SignalLog:
                 said = normalize(line, None)
                 if isinstance(said, Refusal):
                     entries.append((number, line, said))
+                    if foreign is not None and foreign.is_change(number, line, self.format):
+                        self.log.close()
+                        raise LogError(
+                            f"{self.log.path}: expected lines of {self.format} as at its beginning, got lines of "
+                            f"{foreign.format} from line {foreign.first} on; split it there, or name one with "
+                            "--format to have the others refused"
+                        )
                 elif said:
                     entries += [(number, line, one) for one in said]
                 else:
                     self.ignored += 1
             yield entries
+
+
+class _Foreign:
+    """Lines one after the other that are not of the log's format but look like one and the same other."""
+
+    def __init__(self) -> None:
+        self.format = ""
+        self.first = 0
+        self._last = 0
+
+    def is_change(self, number: int, line: bytes, format_name: str) -> bool:
+        """Take note of a refused line; return whether there are enough now to say that the log has changed."""
+        claims = [name for name, network in NETWORKS.items() if network.recognises(line)]
+        if not claims or format_name in claims:
+            self.format = ""
+        elif self.format not in claims or number != self._last + 1:
+            self.format, self.first = claims[0], number
+        self._last = number
+        return bool(self.format) and number - self.first + 1 >= CHANGE_LINES
 
 
 def read_signals(path: str, format_name: str | None = None) -> SignalLog:

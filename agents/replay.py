@@ -7,27 +7,34 @@ source is ended at the largest event time of the log, so that everything is rele
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError, KafkaError
 
 from agents.broker import BrokerError, create_channels, partition_of, refused_by_kafka, start_producer
-from agents.logs import LogError, SignalLog, read_signals
+from agents.log_source import LogSource, Span, Within, open_source
+from agents.logs import LogError
 from agents.normalize_signals import ERASURE_KEY
 from agents.pseudonyms import pseudonyms_of
+from agents.replay_cursor import ReplayCursor
+from agents.replay_summary import ReplaySummary, Report
 from agents.replay_timing import Pace, SourceProgress
 from agents.settings import Settings
 from schemas.channels import REJECTIONS, SIGNALS, named
 from schemas.rejection import Place
 from schemas.signal import Erasure, Heartbeat, Signal, conversation_of, is_addressed
 from streams.backtest import Entry
+from streams.eventtime.clock import ClockSettings, SourceClock
 from streams.networks import native
 from streams.networks.refusal import Refusal, rejection
 from streams.pseudonyms import without_words
 
+REMEMBER_EVERY_S = 1.0
+"""How often it is written down how far the replay has come."""
+SETTLE_S_MAX = 5.0
+"""So long Kafka is waited for where a replay was interrupted."""
 FLUSH_EVERY_S = 0.2
 """Batches that do not fill are sent after this time, so that no partition waits for another one's."""
 TELL_EVERY_RECORDS = 500
@@ -41,61 +48,35 @@ REJECTIONS_WAITING_MAX = 1_000
 _to_json = msgspec.json.Encoder().encode
 
 
-class ReplaySummary(msgspec.Struct):
-    """What a replay has done so far, or did: lines read and what became of them, event time, and the time it took.
-
-    `refused` lines were sent as they are (native logs without pseudonyms; the worker rejects them) or told on
-    `social.rejections`; `skipped` ones lie outside the span that was asked for; `heartbeats` counts records, those of
-    the log and ours, `erasures` lines that had an actor erased. `first_ms` and `last_ms` are the least and the largest
-    event time sent. `done` is the share of the log that was read, None where its size is not known.
-    """
-
-    lines: int = 0
-    signals: int = 0
-    refused: int = 0
-    skipped: int = 0
-    heartbeats: int = 0
-    erasures: int = 0
-    first_ms: int | None = None
-    last_ms: int | None = None
-    seconds: float = 0.0
-    done: float | None = None
-
-    @property
-    def signals_per_second(self) -> float:
-        """Signals sent per second of wall time."""
-        return self.signals / self.seconds if self.seconds else 0.0
-
-
-Report = Callable[[ReplaySummary], None]
-
-
 async def replay(
     settings: Settings,
-    path: str,
+    log: str,
     *,
     format: str | None = None,  # noqa: A002  (it is --format to everybody)
     speed: float | None = None,
-    from_ms: int | None = None,
-    to_ms: int | None = None,
+    span: Span = Span(),
+    resume: bool = False,
     progress: Report = lambda summary: None,
 ) -> ReplaySummary:
     """Send a log into `social.signals` of the namespace, creating missing channels, and return what was done.
 
-    `speed` is in seconds of event time per second, None as fast as Kafka takes it. Only what has `from_ms` <= event
-    time < `to_ms` is sent, and lines that say no time as those before them. `progress` is called now and then, in the
-    loop, with one and the same summary. Cancelled, it sends what it has counted and ends no source.
+    The log is a file, or the channel `kafka:NAME` of the same broker. `speed` is in seconds of event time per second,
+    None as fast as Kafka takes it. Only what lies in the `span` is sent, and lines that say no time as those before
+    them. `progress` is called now and then, in the loop, with one and the same summary. Cancelled, it sends what it has
+    counted and ends no source; with `resume` the next replay of the same span of the same log goes on there.
 
     Raises `LogError`, `BrokerError`.
     """
-    with_speed = None if speed is None else Pace(speed)
-    signals = read_signals(path, format)
+    pace = None if speed is None else Pace(speed)
+    source = await open_source(settings, log, format, span)
     try:
         await create_channels(settings)
+        cursor = ReplayCursor(settings, source, span)
+        if resume:
+            await cursor.resume(log)
         producer = await start_producer(settings)
         try:
-            run = _Run(settings, producer, signals, Path(path).name, (from_ms, to_ms), with_speed, progress)
-            return await run.to_the_end()
+            return await _Run(settings, producer, source, Within(span, log), cursor, pace, progress).to_the_end()
         except InvalidTimestampError:
             raise BrokerError(
                 f"channel {named(SIGNALS, namespace=settings.namespace)}: expected it to take the log's event times, "
@@ -106,7 +87,7 @@ async def replay(
         finally:
             await producer.stop()
     finally:
-        signals.log.close()
+        await source.close()
 
 
 class Batches:
@@ -171,24 +152,22 @@ class _Run:
         self,
         settings: Settings,
         producer: AIOKafkaProducer,
-        signals: SignalLog,
-        name: str,
-        span_ms: tuple[int | None, int | None],
+        source: LogSource,
+        within: Within,
+        cursor: ReplayCursor,
         pace: Pace | None,
         report: Report,
     ) -> None:
         self.summary = ReplaySummary()
+        self._within = within
+        self._cursor = cursor
         self._producer = producer
-        self._signals = signals
-        self._name = name
-        self._from_ms = -1 if span_ms[0] is None else span_ms[0]
-        self._to_ms = 2**63 if span_ms[1] is None else span_ms[1]
-        self._in_span = True
+        self._source = source
         self._pace = pace
         self._report = report
         self._pseudonyms = pseudonyms_of(settings)
         # Lines go as they are where they are as the channel wants them, and may name people.
-        self._as_it_is = signals.format == native.NAME and self._pseudonyms is None
+        self._as_it_is = source.format == native.NAME and self._pseudonyms is None
         self._partitions = settings.partitions
         self._places: dict[str, tuple[int, bytes]] = {}
         self._rejections = named(REJECTIONS, namespace=settings.namespace)
@@ -199,40 +178,64 @@ class _Run:
             every_ms=None if pace is None else pace.tell_every_ms,
             idle_ms=settings.source_idle_ms,
         )
-        self._begun_s = self._flushed_s = time.monotonic()
+        # What a worker of one partition would wait for.
+        self._clock = SourceClock(ClockSettings(lateness_ms=settings.lateness_ms, idle_ms=settings.source_idle_ms))
+        # How many entries were read and sent, or had been sent before.
+        self._passed = 0
+        self._begun_s = self._flushed_s = self._remembered_s = time.monotonic()
+        self._begun_done = 0.0
 
     async def to_the_end(self) -> ReplaySummary:
         """Send the whole log, and end its sources."""
         try:
-            for entries in self._signals:
-                await self._take(entries)
+            async for entries in self._source.batches():
+                await self._take(self._within.of(entries))
                 if time.monotonic() - self._flushed_s >= FLUSH_EVERY_S:
                     await self._flush()
+                if time.monotonic() - self._remembered_s >= REMEMBER_EVERY_S:
+                    await self._remember()
                 # Lets the producer work even where nothing had to wait for it.
                 await asyncio.sleep(0)
                 self._tell()
         except (asyncio.CancelledError, LogError):
-            await self._flush()
-            self._tell()
+            await self._break_off()
             raise
+        self._within.refuse_nothing()
         await self._tell_all(self._progress.ends())
-        await self._flush()
-        await self._batches.settle()
-        await self._settle_rejections()
+        await self._remember(is_over=True)
         self._tell()
         return self.summary
 
+    async def _break_off(self) -> None:
+        """Send what was counted, and write down how far that is, unless Kafka takes too long."""
+        try:
+            async with asyncio.timeout(SETTLE_S_MAX):
+                await self._remember()
+        except TimeoutError:
+            pass
+        self._tell()
+
+    async def _remember(self, *, is_over: bool = False) -> None:
+        """Wait until Kafka has all that was sent, and write that down."""
+        passed = self._passed
+        await self._flush()
+        await self._batches.settle()
+        await self._settle_rejections()
+        self._remembered_s = time.monotonic()
+        if passed >= self._cursor.begin:
+            at_ms = self._progress.largest_ms
+            await self._cursor.write(self._producer, passed, at_ms=at_ms, is_over=is_over)
+
     async def _take(self, entries: list[Entry]) -> None:
         summary, batches, progress, places = self.summary, self._batches, self._progress, self._places
-        as_it_is, pseudonyms = self._as_it_is, self._pseudonyms
+        as_it_is, pseudonyms, clock = self._as_it_is, self._pseudonyms, self._clock
         for number, payload, decoded in entries:
+            if self._passed < self._cursor.begin:
+                self._pass_over(decoded)
+                continue
             summary.lines += 1
             if isinstance(decoded, Signal):
                 at_ms = decoded.at
-                self._in_span = self._from_ms <= at_ms < self._to_ms
-                if not self._in_span:
-                    summary.skipped += 1
-                    continue
                 if self._pace is not None:
                     await self._wait(self._pace, at_ms)
                 if progress.is_round_due(decoded.source, at_ms):
@@ -248,6 +251,8 @@ class _Run:
                 else:
                     await self._to_every_partition(signal.id.encode(), value, at_ms)
                 summary.signals += 1
+                summary.late += at_ms < clock.watermark_ms
+                clock.hear(decoded.source, at_ms=at_ms)
                 if summary.first_ms is None or at_ms < summary.first_ms:
                     summary.first_ms = at_ms
                 due = progress.hear(decoded.source, at_ms)
@@ -257,10 +262,33 @@ class _Run:
                 await self._pass_on(decoded, payload)
             elif isinstance(decoded, Erasure):
                 await self._erase(decoded)
-            elif self._in_span:
-                await self._refuse(number, payload, decoded)
             else:
-                summary.skipped += 1
+                await self._refuse(number, payload, decoded)
+            # Only now: what was cut off in the middle is sent again, with the same bytes.
+            self._passed += 1
+
+    def _pass_over(self, decoded: Signal | Heartbeat | Erasure | Refusal) -> None:
+        """Take note of what the replay before has sent, as it did then."""
+        self._passed += 1
+        self.summary.lines += 1
+        self.summary.resumed += 1
+        if isinstance(decoded, Refusal):
+            return
+        if isinstance(decoded, Erasure):
+            self._progress.largest_ms = max(self._progress.largest_ms, decoded.at)
+            return
+        source = decoded.source if isinstance(decoded, Signal) else decoded.heartbeat
+        if self._progress.is_round_due(source, decoded.at):
+            self._progress.tell_round()
+        if isinstance(decoded, Signal):
+            self._progress.hear(source, decoded.at)
+            self._clock.hear(source, at_ms=decoded.at)
+        else:
+            self._progress.pass_on(decoded)
+            self._clock.hear(source, at_ms=decoded.at, end=decoded.end)
+        if self._passed == self._cursor.begin:
+            # What was only read says nothing of how long the rest takes.
+            self._begun_s, self._begun_done = time.monotonic(), self._source.done or 0.0
 
     def _place(self, conversation: str) -> tuple[int, bytes]:
         """Return partition and key of a conversation; the partition is the one that Kafka's own producers choose."""
@@ -272,23 +300,16 @@ class _Run:
 
     async def _pass_on(self, heartbeat: Heartbeat, payload: bytes) -> None:
         """Send a heartbeat of the log to every partition, as it is."""
-        self._in_span = self._from_ms <= heartbeat.at < self._to_ms
-        if not self._in_span:
-            self.summary.skipped += 1
-            return
         if self._pace is not None:
             await self._wait(self._pace, heartbeat.at)
         if self._progress.is_round_due(heartbeat.heartbeat, heartbeat.at):
             await self._tell_all(self._progress.tell_round())
         await self._tell_heartbeat(heartbeat, payload)
         self._progress.pass_on(heartbeat)
+        self._clock.hear(heartbeat.heartbeat, at_ms=heartbeat.at, end=heartbeat.end)
 
     async def _erase(self, erasure: Erasure) -> None:
         """Send an erasure to every partition, for any may know the actor; it is no signal, and of no source."""
-        self._in_span = self._from_ms <= erasure.at < self._to_ms
-        if not self._in_span:
-            self.summary.skipped += 1
-            return
         if self._pace is not None:
             await self._wait(self._pace, erasure.at)
         for one in [erasure] if self._pseudonyms is None else self._pseudonyms.erasures(erasure):
@@ -303,7 +324,7 @@ class _Run:
         if self._as_it_is:
             await self._batches.add(0, key=b"", value=payload, timestamp_ms=self._progress.largest_ms)
             return
-        made = rejection(refusal, payload, Place(channel=self._name, offset=number))
+        made = rejection(refusal, payload, Place(channel=self._source.name, offset=number))
         if self._pseudonyms is not None:
             made = without_words(made)
         future = await self._producer.send(self._rejections, value=_to_json(made), key=made.reason.encode())
@@ -336,6 +357,8 @@ class _Run:
             return
         await self._flush()
         while remaining_s > 0:
+            if time.monotonic() - self._remembered_s >= REMEMBER_EVERY_S:
+                await self._remember()
             await pace.sleep(min(remaining_s, SLEEP_S_MAX))
             self._tell()
             remaining_s = pace.remaining_s(at_ms)
@@ -345,8 +368,11 @@ class _Run:
         self._flushed_s = time.monotonic()
 
     def _tell(self) -> None:
-        summary, log = self.summary, self._signals.log
+        summary = self.summary
         summary.seconds = time.monotonic() - self._begun_s
+        summary.skipped = self._within.skipped
         summary.last_ms = self._progress.largest_ms or None
-        summary.done = log.bytes_read / log.bytes_total if log.bytes_total else None
+        done = summary.done = self._source.done
+        if done is not None and done > self._begun_done:
+            summary.seconds_left = summary.seconds * (1.0 - done) / (done - self._begun_done)
         self._report(summary)

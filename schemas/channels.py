@@ -77,7 +77,7 @@ LATE = ChannelSpec(
 )
 TOPICS = ChannelSpec(TOPICS_NAME, "the seed registry", "brand/topic", "json", cleanup="compact", partitions=1)
 CURSORS = ChannelSpec(
-    "social.cursors", "how far connectors have come in their feeds", "feed", "json", cleanup="compact", partitions=1
+    "social.cursors", "how far connectors and replays have come", "feed", "json", cleanup="compact", partitions=1
 )
 TABLE_ATTRIBUTE = ChannelSpec("social.table.attribute", "conversations", "row", "rows", cleanup="compact")
 TABLE_FOLLOW = ChannelSpec("social.table.follow", "actors", "row", "rows", cleanup="compact")

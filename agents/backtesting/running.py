@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.garbage import collect_rarely
-from agents.logs import read_signals
+from agents.log_source import SourceReader, Span
+from agents.settings import Settings
 from schemas.alert import Alert
 from schemas.rules import Rules
 from streams.attribution.matcher import Registry
@@ -40,10 +41,20 @@ def load_registry(seeds_path: str, overrides: Mapping[str, Any] | None = None) -
     return Registry(topic_records(seeds, effective_from_ms=0), overrides=overrides or None)
 
 
-def run(registry: Registry, path: str, format_name: str | None = None) -> Iterator[tuple[Pipeline, Outcome]]:
-    """Yield the outcome of each batch of a log; the last one ends every source, so that everything is released."""
-    signals = read_signals(path, format_name)
-    for pipeline, outcome in advance(registry, signals, name=Path(path).name):
+def run(
+    registry: Registry,
+    path: str,
+    format_name: str | None = None,
+    *,
+    settings: Settings = Settings(),
+    span: Span = Span(),
+) -> Iterator[tuple[Pipeline, Outcome]]:
+    """Yield the outcome of each batch of a log; the last one ends every source, so that everything is released.
+
+    The log is a file, or the channel `kafka:NAME` at the broker of `settings`.
+    """
+    signals = SourceReader(settings, path, format_name, span)
+    for pipeline, outcome in advance(registry, signals, name=signals.name):
         # Lines that say nothing never come to the pipeline.
         more = signals.ignored - pipeline.ledger.ignored
         pipeline.ledger.ignored += more
@@ -52,12 +63,14 @@ def run(registry: Registry, path: str, format_name: str | None = None) -> Iterat
 
 
 class Job(NamedTuple):
-    """A log, its seeds, and rules that go before theirs."""
+    """A log, its seeds, and rules that go before theirs; of the log a span, and where its channel is if it is one."""
 
     log: str
     seeds: str
     format: str | None
     overrides: dict[str, Any]
+    settings: Settings = Settings()
+    span: Span = Span()
 
     def having(self, overrides: Mapping[str, Any]) -> "Job":
         """Return the same with these rules before the others."""
@@ -83,7 +96,7 @@ def tell(job: Job) -> Told:
     alerts: list[Alert] = []
     topics: dict[str, int] = {}
     ledger, end_ms = Ledger(), 0
-    for pipeline, outcome in run(registry, job.log, job.format):
+    for pipeline, outcome in run(registry, job.log, job.format, settings=job.settings, span=job.span):
         alerts += (alert for _, alert in outcome.alerts)
         for vitals in outcome.vitals:
             topics.setdefault(f"{vitals.brand}/{vitals.topic}", vitals.at)

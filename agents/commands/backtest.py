@@ -10,14 +10,18 @@ import click
 import msgspec
 
 from agents.backtesting import Job, load_registry, read_overrides, run
+from agents.channel_span import is_channel
 from agents.commands.backtest_variants import show_comparison, show_sweep
-from agents.commands.options import json_option
+from agents.commands.options import json_option, kafka_option, said_late, span_of, span_options
 from agents.garbage import collect_rarely
-from agents.logs import STDIN, read_signals
+from agents.log_source import SourceReader, pinned
+from agents.logs import STDIN
 from agents.outputs import STDOUT, written
 from agents.reporting import Story, plant, render
+from agents.settings import load_settings
 from schemas.alert import Alert
 from streams.attribution.matcher import Registry
+from streams.eventtime.clock import ClockSettings
 from streams.steps.ledger import Ledger
 from streams.steps.pipeline import Outcome
 
@@ -67,6 +71,8 @@ class _Outputs:
     show_default=True,
     help="Processes for --against and --sweep.",
 )
+@span_options
+@kafka_option
 @json_option
 def backtest(
     log: str,
@@ -77,20 +83,31 @@ def backtest(
     sweep: str | None,
     truth: str | None,
     workers: int,
+    from_ms: int | None,
+    to_ms: int | None,
+    offsets: tuple[tuple[int, int], ...],
+    kafka: str | None,
     as_json: bool,
     **outputs: str | None,
 ) -> None:
     """Run a LOG through the whole computation and say which alerts it raises.
+
+    LOG is a file, gzipped or not, - for standard input, or kafka:CHANNEL for a channel of signals, up to its end now.
 
     \b
     Example:
       overgrowth backtest week.ndjson.gz --seeds seeds.yaml --alerts alerts.ndjson
       overgrowth backtest week.ndjson.gz --seeds seeds.yaml --report week.html
       overgrowth backtest week.ndjson.gz --seeds seeds.yaml --against stricter.yaml
+      overgrowth backtest kafka:social.signals --from 2012-07-04T00:00:00Z --seeds seeds.yaml
       overgrowth backtest season.ndjson --seeds seeds.yaml --sweep outgrown.ratio_enter=1.5..4/0.5 --truth truth.ndjson
     """
-    job = Job(log, seeds_path, format_name, read_overrides(rules_path))
     _refuse_what_does_not_go_together(against=against, sweep=sweep, truth=truth, outputs=outputs)
+    span = span_of(from_ms, to_ms, offsets)
+    job = Job(log, seeds_path, format_name, read_overrides(rules_path), span=span)
+    if is_channel(log):
+        settings = load_settings(kafka=kafka)
+        job = job._replace(settings=settings, span=pinned(settings, log, span))
     if against is not None:
         show_comparison(job, against, workers=workers, as_json=as_json)
     elif sweep is not None:
@@ -127,7 +144,7 @@ def _run_once(job: Job, paths: dict[str, str | None], *, as_json: bool) -> None:
         )
         report = None if paths["report_path"] is None else stack.enter_context(written(paths["report_path"]))
         progress = _Progress(job.log, begun_s)
-        for pipeline, outcome in run(registry, job.log, job.format):
+        for pipeline, outcome in run(registry, job.log, job.format, settings=job.settings, span=job.span):
             outputs.write(outcome)
             if report is not None:
                 story.hear(outcome)
@@ -138,13 +155,15 @@ def _run_once(job: Job, paths: dict[str, str | None], *, as_json: bool) -> None:
             report.write(_report(job, registry, story, ledger).encode())
     seconds = time.monotonic() - begun_s
     _summarise(ledger, told, seconds, as_json=as_json, quiet=STDOUT in paths.values())
+    if ledger.late:
+        click.echo(said_late(job.log, ledger.late, lateness_ms=ClockSettings().lateness_ms), err=True)
 
 
 def _report(job: Job, registry: Registry, story: Story, ledger: Ledger) -> str:
     """Return the report; the largest cascades are read from the log again, which standard input does not allow."""
     rules = {name: registry.rules(name, topic.states[0][0]) for name, topic in story.topics.items() if topic.states}
     roots = {cascade.root for topic in story.topics.values() for cascade in topic.largest()}
-    trees = {} if job.log == STDIN else plant(read_signals(job.log, job.format), roots)
+    trees = {} if job.log == STDIN else plant(SourceReader(job.settings, job.log, job.format, job.span), roots)
     return render(story, log=Path(job.log).name, ledger=ledger, rules=rules, trees=trees)
 
 

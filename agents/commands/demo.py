@@ -21,7 +21,8 @@ from rich.console import Console
 
 from agents.broker import client_options, create_channels, start_producer
 from agents.registry import publish_topics
-from agents.replay import ReplaySummary, replay
+from agents.replay import replay
+from agents.replay_summary import ReplaySummary
 from agents.seasons import DEFAULT_SEASON, grow, load_season
 from agents.settings import Settings, load_settings
 from agents.stack import SESSION_TIMEOUT_MS, Stack

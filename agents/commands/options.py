@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from agents.log_source import Span
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEGINNING = "beginning"
 BEGINNING_MS = 0
@@ -62,6 +64,81 @@ class Instant(click.ParamType):
         if instant.tzinfo is None:
             self.fail(f"{expected}, got {value!r} without its zone; add Z for UTC, or +02:00", param, ctx)
         return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
+class PartitionOffset(click.ParamType):
+    """A partition and an offset in it.
+
+    >>> PartitionOffset().convert("3:1200", None, None)
+    (3, 1200)
+    """
+
+    name = "P:N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return both, or end with the exit code for wrong use."""
+        if isinstance(value, tuple):
+            return value
+        partition, _, offset = value.partition(":")
+        if not (partition.isdecimal() and offset.isdecimal()):
+            self.fail(f"expected a partition and an offset such as 0:1200, got {value!r}", param, ctx)
+        return int(partition), int(offset)
+
+
+def span_options(command: Decorated) -> Decorated:
+    """Give a command the flags that say what of a log is meant."""
+    for option in (
+        click.option(
+            "--from-offset",
+            "offsets",
+            type=PartitionOffset(),
+            multiple=True,
+            help="Of a channel: read this partition from this offset on; may be repeated.",
+        ),
+        click.option("--to", "to_ms", type=Instant(), default=None, help="Only what happened before this time."),
+        click.option(
+            "--from", "from_ms", type=Instant(), default=None, help="Only what happened at or after this time."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def span_of(from_ms: int | None, to_ms: int | None, offsets: tuple[tuple[int, int], ...]) -> Span:
+    """Return the span that the flags name; raises UsageError where it can hold nothing."""
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        came = f"{said_instant(from_ms)} and {said_instant(to_ms)}"
+        raise click.UsageError(f"expected --from before --to, got {came}")
+    if from_ms is not None and offsets:
+        raise click.UsageError("expected one of --from and --from-offset, got both; leave one out")
+    if len(dict(offsets)) < len(offsets):
+        raise click.UsageError("expected --from-offset once for each partition, got one twice; leave one out")
+    return Span(from_ms, to_ms, tuple(sorted(offsets)))
+
+
+def said_late(log: str, late: int, *, lateness_ms: int) -> str:
+    """Return what to know of a log that is not in the order of time.
+
+    >>> said_late("week.gz", 12, lateness_ms=10_000)[:74]
+    'week.gz: expected the order of event time, to within 10 s, got 12 signals '
+    """
+    return (
+        f"{log}: expected the order of event time, to within {lateness_ms / 1000:g} s, got {late:,} signals that come "
+        "later than that and are set aside; sort the log by time if they are to count"
+    )
+
+
+def said_duration(seconds: float) -> str:
+    """Return a duration as a person reads it, with two units at most.
+
+    >>> [said_duration(seconds) for seconds in (4.4, 125, 7_380, 180_000)]
+    ['4 s', '2 min 5 s', '2 h 3 min', '2 d 2 h']
+    """
+    left = round(seconds)
+    for unit_s, unit, below_s, below in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if left >= unit_s:
+            return f"{left // unit_s} {unit} {left % unit_s // below_s} {below}"
+    return f"{left} s"
 
 
 def said_instant(at_ms: int) -> str:

@@ -12,19 +12,24 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from agents.channel_span import is_channel, source_channel
 from agents.cli import EXIT_INTERRUPTED
 from agents.commands.options import (
     BEGINNING_MS,
-    Instant,
     json_option,
     kafka_option,
     namespace_option,
     partitions_option,
+    said_duration,
     said_instant,
+    said_late,
+    span_of,
+    span_options,
 )
 from agents.commands.seeds import apply_seeds, read_seeds
-from agents.replay import ReplaySummary, Report
+from agents.logs import STDIN
 from agents.replay import replay as replay_log
+from agents.replay_summary import ReplaySummary, Report
 from agents.settings import Settings, load_settings
 from schemas.seeds import SeedsFile
 from streams.networks import NETWORKS
@@ -69,8 +74,8 @@ class Speed(click.ParamType):
     metavar="N|max",
     help="Seconds of event time per second, or as fast as Kafka takes it.",
 )
-@click.option("--from", "from_ms", type=Instant(), default=None, help="Send only what happened at or after this time.")
-@click.option("--to", "to_ms", type=Instant(), default=None, help="Send only what happened before this time.")
+@span_options
+@click.option("--resume", is_flag=True, help="Go on where the replay of this log into this namespace was interrupted.")
 @click.option(
     "--seeds",
     "seeds_path",
@@ -89,23 +94,28 @@ def replay(
     speed: float | None,
     from_ms: int | None,
     to_ms: int | None,
+    offsets: tuple[tuple[int, int], ...],
+    resume: bool,
     seeds_path: str | None,
     live: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Send a LOG into Kafka: a file, gzipped or not, or - for standard input.
+    """Send a LOG into Kafka: a file, gzipped or not, - for standard input, or kafka:CHANNEL for a channel of signals.
 
     It goes into a namespace of its own, so a worker of that namespace has to be there to read it. Its clock is the
-    log: start it with --clock log.
+    log: start it with --clock log. A channel is read up to the end that it has when the replay begins.
 
     \b
     Example:
       overgrowth replay week.ndjson.gz --seeds seeds.yaml
       overgrowth replay week.ndjson.gz --speed 3600 --from 2012-07-04T00:00:00Z
+      overgrowth replay kafka:social.signals --from 2012-07-04T00:00:00Z --to 2012-07-05T00:00:00Z
+      overgrowth replay kafka:social.raw.bluesky --from-offset 0:120000 --resume
       overgrowth worker --namespace replay --clock log
     """
-    settings = replay_settings(live=live, **options)
+    span = span_of(from_ms, to_ms, offsets)
+    settings = replay_settings(live=live, log=log, **options)
     seeds = None if seeds_path is None else read_seeds(seeds_path)
     # What is known when Ctrl-C ends it.
     latest = ReplaySummary()
@@ -113,7 +123,7 @@ def replay(
     async def run(progress: Report) -> ReplaySummary:
         await _publish(settings, seeds)
         return await replay_log(
-            settings, log, format=format_name, speed=speed, from_ms=from_ms, to_ms=to_ms, progress=progress
+            settings, log, format=format_name, speed=speed, span=span, resume=resume, progress=progress
         )
 
     try:
@@ -126,16 +136,32 @@ def replay(
 
             latest = asyncio.run(run(progress))
     except KeyboardInterrupt:
-        click.echo(f"interrupted: {said(latest, settings)}; no source was ended", err=True)
+        hint = "" if log == STDIN else "; the same command with --resume goes on there"
+        click.echo(f"interrupted: {said(latest, settings)}; no source was ended{hint}", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         click.echo(msgspec.json.encode(as_built_ins(latest, settings)).decode())
     else:
         click.echo(said(latest, settings))
+    if latest.late:
+        click.echo(said_late(log, latest.late, lateness_ms=settings.lateness_ms), err=True)
 
 
-def replay_settings(*, live: bool, namespace: str | None = None, **options: Any) -> Settings:
-    """Return the settings of a replay: never those of the live namespace unless `live` says so."""
+def replay_settings(*, live: bool, log: str = "", namespace: str | None = None, **options: Any) -> Settings:
+    """Return the settings of a replay: never those of the live namespace unless `live` says so.
+
+    Nor those of the namespace that its log is a channel of: there its signals would come a second time.
+    """
+    settings = _target(live=live, namespace=namespace, **options)
+    if not is_channel(log) or settings.namespace != source_channel(log).namespace:
+        return settings
+    if live or namespace is not None:
+        where = f"namespace {settings.namespace}" if settings.namespace else "the live namespace"
+        raise click.UsageError(f"expected another namespace than that of {log}, got {where}; name another")
+    return msgspec.structs.replace(settings, namespace=f"{settings.namespace}-{OWN_NAMESPACE}")
+
+
+def _target(*, live: bool, namespace: str | None, **options: Any) -> Settings:
     settings = load_settings(namespace=namespace, **options)
     if live and settings.namespace:
         raise click.UsageError(f"expected --live or --namespace, got both ({settings.namespace}); leave one out")
@@ -160,17 +186,18 @@ def shown_progress(log: str) -> Iterator[Report]:
     if not console.is_terminal:
         yield _Lines(log)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rate]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[said]}"))
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(log, total=None, rate="")
+        task = bar.add_task(log, total=None, said="")
 
         def show(summary: ReplaySummary) -> None:
+            left = "" if summary.seconds_left is None else f", {said_duration(summary.seconds_left)} left"
             bar.update(
                 task,
                 description=_said_position(summary),
                 completed=summary.done or 0.0,
                 total=None if summary.done is None else 1.0,
-                rate=f"{summary.signals:,} signals, {summary.signals_per_second:,.0f}/s",
+                said=f"{summary.signals:,} signals, {summary.signals_per_second:,.0f}/s{left}",
             )
 
         yield show
@@ -188,6 +215,8 @@ class _Lines:
         if now_s - self._said_s >= LINE_EVERY_S:
             self._said_s = now_s
             done = "" if summary.done is None else f", {summary.done:.0%} done"
+            if summary.seconds_left is not None:
+                done += f", {said_duration(summary.seconds_left)} left"
             rate = f"{summary.signals_per_second:,.0f}/s"
             click.echo(f"{self._log}: {_said_position(summary)}, {summary.signals:,} signals, {rate}{done}", err=True)
 
@@ -202,8 +231,9 @@ def said(summary: ReplaySummary, settings: Settings) -> str:
     span = ""
     if summary.first_ms is not None and summary.last_ms is not None:
         span = f", from {said_instant(summary.first_ms)} to {said_instant(summary.last_ms)}"
+    resumed = f" ({summary.resumed:,} of them sent before)" if summary.resumed else ""
     return (
-        f"{summary.lines:,} lines read; into {where}: {summary.signals:,} signals{span}; "
+        f"{summary.lines:,} lines read{resumed}; into {where}: {summary.signals:,} signals{span}; "
         f"{summary.refused:,} refused, {summary.skipped:,} outside of the span, {summary.heartbeats:,} heartbeats; "
         f"{summary.seconds:.1f} s, {summary.signals_per_second:,.0f} signals/s"
     )

@@ -299,3 +299,48 @@ def test_the_higgs_log_is_recognised_and_read_whole(shared_data: Path) -> None:
 
     assert log.format == "snap-higgs"
     assert entries == [(number, Signal) for number in range(1, 563_070)]
+
+
+def mixed(path: Path, *others: bytes) -> str:
+    """Write 100 native lines and others behind them."""
+    path.write_bytes(b"\n".join([*[NATIVE_LINE] * 100, *others]))
+    return str(path)
+
+
+def test_a_log_that_changes_its_format_says_at_which_line(tmp_path: Path) -> None:
+    """Two logs in one file would else be one log and a heap of refusals."""
+    path = mixed(tmp_path / "log", HIGGS_LINE, HIGGS_LINE, HIGGS_LINE)
+
+    with pytest.raises(LogError) as caught:
+        list(read_signals(path))
+
+    assert str(caught.value) == (
+        f"{path}: expected lines of native as at its beginning, got lines of snap-higgs from line 101 on; "
+        "split it there, or name one with --format to have the others refused"
+    )
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [HIGGS_LINE, HIGGS_LINE, NATIVE_LINE, HIGGS_LINE],
+        [HIGGS_LINE, HIGGS_LINE, b"garbage", HIGGS_LINE],
+        [b"garbage"] * 10,
+        [b'{"kind":"post","at":"soon"}'] * 10,
+    ],
+)
+def test_a_broken_line_does_not_make_another_log(tmp_path: Path, others: list[bytes]) -> None:
+    """Single lines that look like something else are refused like any other."""
+    entries = [entry for batch in read_signals(mixed(tmp_path / "log", *others)) for entry in batch]
+
+    refused = len([line for line in others if line != NATIVE_LINE])
+    assert sum(isinstance(said, Refusal) for _, _, said in entries) == refused
+
+
+def test_the_format_that_was_named_is_kept_to(tmp_path: Path) -> None:
+    """Who names it wants the others refused, each with its place."""
+    path = mixed(tmp_path / "log", *[HIGGS_LINE] * 5)
+
+    entries = [entry for batch in read_signals(path, "native") for entry in batch]
+
+    assert [number for number, _, said in entries if isinstance(said, Refusal)] == [101, 102, 103, 104, 105]

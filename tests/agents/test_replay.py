@@ -12,8 +12,10 @@ import pytest
 
 import agents.replay as under_test
 from agents.broker import BrokerError, read_partition
+from agents.log_source import Span
 from agents.logs import LogError
-from agents.replay import ReplaySummary, replay
+from agents.replay import replay
+from agents.replay_summary import ReplaySummary
 from agents.replay_timing import Pace
 from agents.settings import Settings
 from agents.stack import Stack
@@ -233,7 +235,7 @@ def test_only_the_span_that_was_asked_for_is_sent(settings: Settings, tmp_path: 
     lines += [line for n in (1, 2, 3) for line in (signal_line(n, at_ms=BEGIN_MS + n * 1_000), b"?%d" % n)]
 
     path = written(tmp_path / "log", lines)
-    summary = asyncio.run(replay(settings, path, from_ms=BEGIN_MS + 1_000, to_ms=BEGIN_MS + 3_000))
+    summary = asyncio.run(replay(settings, path, span=Span(BEGIN_MS + 1_000, BEGIN_MS + 3_000)))
 
     sent = {record.value for record in read_channel(settings) if b'"heartbeat"' not in record.value}
     assert sent == set(lines[2:6])

@@ -18,7 +18,7 @@ from schemas.channels import ALERTS, CASCADES, VITALS
 from schemas.contribution import ContributionPacket
 from schemas.rows import ROW_VERSION, CheckpointRow
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
-from schemas.signal import Heartbeat, Signal
+from schemas.signal import Erasure, Heartbeat, Signal
 from streams.attribution.matcher import Registry
 from streams.networks import NETWORKS, NetworkFormat
 from streams.networks.native import normalize
@@ -79,7 +79,7 @@ def two_decoders(payload: bytes) -> str:
         # It is JSON to orjson: then no refusal may say that it is none.
         assert said.reason not in ("not_json", "not_utf8", "empty"), f"orjson reads what was refused: {said}"
         return f"refused as {said.reason}"
-    shape: type[Signal] | type[Heartbeat] = type(said)
+    shape: type[Signal] | type[Heartbeat] | type[Erasure] = type(said)
     again = normalize(to_json(msgspec.convert(loaded, shape)))
     assert again == said, f"orjson reads {again}"
     return "both read the same"

@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.broker import client_options, create_channels, read_partition, start_producer
 from agents.registry import publish_topics
-from agents.replay import ReplaySummary, replay
+from agents.replay import replay
+from agents.replay_summary import ReplaySummary
 from agents.settings import Settings, load_settings
 from agents.stack import SESSION_TIMEOUT_MS, Stack
 from agents.stack.ports import free_ports

@@ -138,3 +138,53 @@ def test_a_report_is_written_beside_the_same_alerts(log: str, seeds: str, tmp_pa
     assert "nursery/roses" in page
     assert "3,000 records read" in page
     assert sorted(tmp_path.iterdir()) == sorted([Path(log), Path(seeds), path])
+
+
+def test_a_log_that_is_not_in_the_order_of_time_says_how_many_were_late(log: str, seeds: str) -> None:
+    """A wrong order would else look like a quiet topic."""
+    result = CliRunner().invoke(main, ["backtest", log, "--seeds", seeds])
+
+    expected = "expected the order of event time, to within 10 s, got 2 signals that come later than that"
+    assert result.stderr.splitlines()[-1].startswith(f"{log}: {expected}")
+
+
+def test_a_span_of_time_is_judged_alone(log: str, seeds: str) -> None:
+    """From the first instant on, up to the second; where there is nothing in between, that is said."""
+    command = ["backtest", log, "--seeds", seeds, "--json", "--from", "2026-01-01T00:01:40Z"]
+
+    summary = json.loads(CliRunner().invoke(main, [*command, "--to", "2026-01-01T00:05:00Z"]).stdout)
+    empty = CliRunner().invoke(main, ["backtest", log, "--seeds", seeds, "--to", "2025-01-01T00:00:00Z"])
+
+    assert summary["read"] == 200
+    assert empty.exit_code == 1
+    assert empty.stderr.startswith(f"Error: {log}: expected signals in the span, got none; the log reaches from ")
+
+
+@pytest.mark.kafka
+def test_a_channel_tells_what_the_log_told_that_was_sent_into_it(
+    kafka_url: str, log: str, seeds: str, tmp_path: Path
+) -> None:
+    """Byte for byte; the late signals of the log are late there too."""
+    where = ("--kafka", kafka_url, "--namespace", "source")
+    replayed = CliRunner().invoke(main, ["replay", log, *where])
+    assert "got 2 signals that come later than that" in replayed.stderr
+    outputs = []
+    for name, source in (("file", [log]), ("channel", ["kafka:source.social.signals", "--kafka", kafka_url])):
+        paths = [str(tmp_path / f"{name}-{kind}") for kind in ("vitals", "cascades", "report")]
+        flags = ["--vitals", paths[0], "--cascades", paths[1], "--report", paths[2], "--seeds", seeds]
+        result = CliRunner().invoke(main, ["backtest", *source, *flags, "--json"])
+        assert result.exit_code == 0, result.output
+        summary = json.loads(result.stdout)
+        told = [Path(path).read_bytes() for path in paths[:2]]
+        outputs.append((told, summary["applied"], summary["late"], summary["rejected"], summary["duplicate"]))
+
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.kafka
+def test_a_channel_that_is_not_there_is_one_line(kafka_url: str, seeds: str) -> None:
+    """Nothing is made of its name."""
+    result = CliRunner().invoke(main, ["backtest", "kafka:no.social.signals", "--kafka", kafka_url, "--seeds", seeds])
+
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "channel no.social.signals: expected it at" in result.stderr

@@ -7,14 +7,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from agents.cli import main
 from agents.commands import replay as under_test
 from agents.commands.replay import replay_settings
 from agents.registry import RegistryReader
-from agents.replay import ReplaySummary, Report
+from agents.replay_summary import ReplaySummary, Report
 from agents.settings import Settings
 from streams.networks import NETWORKS
 
@@ -117,6 +119,31 @@ def test_the_live_namespace_is_only_reached_on_purpose(
 
 
 @pytest.mark.parametrize(
+    ("channel", "options", "environment", "namespace"),
+    [
+        ("social.signals", {"live": False}, "", "replay"),
+        ("prod.social.signals", {"live": False}, "", "replay"),
+        ("prod.social.raw.bluesky", {"live": False}, "prod", "prod-replay"),
+        ("replay.social.signals", {"live": False}, "", "replay-replay"),
+        ("prod.social.signals", {"live": True}, "", ""),
+        ("social.signals", {"live": True}, "", None),
+        ("prod.social.signals", {"live": False, "namespace": "prod"}, "", None),
+    ],
+)
+def test_a_channel_is_never_replayed_into_its_own_namespace(
+    channel: str, options: dict[str, Any], environment: str, namespace: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every signal would come a second time, behind a watermark that has passed it."""
+    monkeypatch.setenv("OVERGROWTH_NAMESPACE", environment)
+
+    if namespace is None:
+        with pytest.raises(click.UsageError, match=f"expected another namespace than that of kafka:{channel}, got"):
+            replay_settings(log=f"kafka:{channel}", **options)
+    else:
+        assert replay_settings(log=f"kafka:{channel}", **options).namespace == namespace
+
+
+@pytest.mark.parametrize(
     ("flags", "said"),
     [
         (("--namespace", ""), "expected the name of a namespace, got the live one; say --live if you mean it"),
@@ -125,6 +152,15 @@ def test_the_live_namespace_is_only_reached_on_purpose(
         (("--speed", "inf"), "expected a number above 0, or `max`, got 'inf'"),
         (("--speed", "fast"), "expected a number above 0, or `max`, got 'fast'"),
         (("--from", "yesterday"), "expected a time such as 2012-07-04T08:00:00Z, got 'yesterday'"),
+        (("--from-offset", "9"), "expected a partition and an offset such as 0:1200, got '9'"),
+        (
+            ("--from", "2012-07-05T00:00:00Z", "--to", "2012-07-04T00:00:00Z"),
+            "expected --from before --to, got 2012-07-05 00:00:00 UTC and 2012-07-04 00:00:00 UTC",
+        ),
+        (
+            ("--from", "2012-07-05T00:00:00Z", "--from-offset", "0:1"),
+            "expected one of --from and --from-offset, got both",
+        ),
         (("--format", "fax"), f"'fax' is not one of {', '.join(map(repr, NETWORKS))}"),
     ],
 )
@@ -162,7 +198,8 @@ def test_ctrl_c_says_how_far_it_came_and_is_exit_code_130(monkeypatch: pytest.Mo
 
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr.startswith("interrupted: 12 lines read; into namespace replay: 10 signals, from 1970-01-01 ")
-    assert result.stderr.endswith("2.0 s, 5 signals/s; no source was ended\n")
+    hint = "no source was ended; the same command with --resume goes on there\n"
+    assert result.stderr.endswith(f"2.0 s, 5 signals/s; {hint}")
 
 
 def test_progress_is_a_line_every_few_seconds_where_there_is_no_terminal(
@@ -174,8 +211,10 @@ def test_progress_is_a_line_every_few_seconds_where_there_is_no_terminal(
     with under_test.shown_progress("week.gz") as show:
         for step in range(100):
             now_s = 100.0 + step * 0.1
-            show(ReplaySummary(signals=step, last_ms=1_341_388_800_000, seconds=step * 0.1, done=step / 100))
+            told = ReplaySummary(signals=step, last_ms=1_341_388_800_000, seconds=step * 0.1, done=step / 100)
+            show(told if step < 60 else replace(told, seconds_left=75.0))
 
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[0] == "week.gz: 2012-07-04 08:00:00 UTC, 30 signals, 10/s, 30% done"
+    assert lines[1] == "week.gz: 2012-07-04 08:00:00 UTC, 60 signals, 10/s, 60% done, 1 min 15 s left"
