@@ -101,8 +101,8 @@ async def send_all(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> 
 
 async def append_rows(
     producer: AIOKafkaProducer, *, channel: str, partition: int, changes: Sequence[Change], timestamp_ms: int
-) -> Sent:
-    """Append rows to one partition as whole record batches, in order, and return what acknowledges the last of them.
+) -> int:
+    """Append rows, at least one, to one partition as whole record batches; return the offset behind the last of them.
 
     Kafka takes a record batch as a whole or not at all. The last one holds the checkpoint row, which would make rows
     count that never arrived: so it is sent once all others are acknowledged.
@@ -115,7 +115,9 @@ async def append_rows(
             batches[-1].append(key=change.key, value=change.value, timestamp=timestamp_ms)
     *first, last = batches
     await acknowledged("changelog", [await producer.send_batch(batch, channel, partition=partition) for batch in first])
-    return [await producer.send_batch(last, channel, partition=partition)] if changes else []
+    written: Any
+    (written,) = await acknowledged("changelog", [await producer.send_batch(last, channel, partition=partition)])
+    return int(written.offset + last.record_count())
 
 
 async def read_partition(

@@ -113,6 +113,9 @@ class Shell(Protocol):
         """Decode and advance; return what is to be sent, in order."""
 
 
+TableRecord = tuple[int, bytes, bytes | None]
+"""Offset, key and value of one record of a changelog."""
+
 Sent = Sequence["asyncio.Future[object]"]
 """What acknowledges that records were sent: every one must be awaited before they count as written."""
 
@@ -123,11 +126,14 @@ class Port(Protocol):
     async def send(self, outgoing: Sequence[Outgoing]) -> Sent:
         """Hand records over in order; the futures resolve when the broker has acknowledged them."""
 
-    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
-        """Hand rows over to one partition of a changelog, in order."""
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> int:
+        """Write rows to one partition of a changelog, in order; return the offset behind the last of them.
 
-    def read_table(self, channel: str, partition: int) -> AsyncIterator[list[tuple[bytes, bytes | None]]]:
-        """Yield the records of one changelog partition from its beginning to its end."""
+        Raises `SendFailed` where the broker did not acknowledge.
+        """
+
+    def read_table(self, channel: str, partition: int, *, offset: int = 0) -> AsyncIterator[list[TableRecord]]:
+        """Yield the records of one changelog partition from an offset to its end."""
 
     def fence(self) -> None:
         """Raise `Fenced` if this worker may not write any more."""
@@ -164,6 +170,8 @@ class Lane:
         self.rewound: tuple[int, int] | None = None
         """The offset that was asked for again, and the first that came instead, as long as that is so."""
         self._table: Table | None = None
+        # Up to here the changelog holds nothing that this lane has not read or written itself.
+        self._table_end = 0
         self._unacknowledged: list[asyncio.Future[object]] = []
         self._dirty = False
         self._is_mid_batch = False
@@ -191,13 +199,11 @@ class Lane:
     async def open(self) -> None:
         """Recover the table and put the step where its last checkpoint left it."""
         settings = self.settings
-        recovery = await self._recover()
-        self._refuse_other_shape(recovery)
-        self.port.fence()
-        self._table = Table(step=self.shell.name, generation=settings.generation, mark=settings.mark, recovery=recovery)
+        recovery, self._table = await self._claim()
         self.recovered_records, self.stale_records = recovery.records, recovery.stale
-        # What late writers wrote over must be written again before compaction takes it, also where no input comes.
-        self._dirty = recovery.stale > 0
+        # What late writers wrote over must be written again before compaction takes it, also where no input comes; and
+        # so must be what tells, once the claim itself has been compacted, whose checkpoints it passed over.
+        self._dirty = recovery.records > 0
         checkpoint = recovery.checkpoint
         if checkpoint is not None:
             self.shell.step.restore(
@@ -210,14 +216,41 @@ class Lane:
             # The owner before may have been cut off between its checkpoint and the commit.
             self.port.acknowledge(settings.channel, settings.partition, checkpoint.offset)
 
+    async def _claim(self) -> tuple[Recovery, Table]:
+        """Recover the table and claim it, anew until nothing came between what was read and the claim."""
+        settings = self.settings
+        while True:
+            recovery = await self._recover()
+            self._refuse_other_shape(recovery)
+            self.port.fence()
+            table = Table(step=self.shell.name, generation=settings.generation, mark=settings.mark, recovery=recovery)
+            is_alone = await self._append([table.claim()])
+            self.port.fence()
+            if is_alone:
+                return recovery, table
+
+    async def _append(self, changes: Sequence[Change]) -> bool:
+        """Write to the changelog; return whether nobody else has since it was read or written to last."""
+        channel, partition, begin = self.settings.table_channel, self.settings.partition, self._table_end
+        self._table_end = await self.port.append(channel, partition, changes)
+        if self._table_end == begin + len(changes):
+            return True
+        found: list[Change] = []
+        async for records in self.port.read_table(channel, partition, offset=begin):
+            found += [Change(key, value) for _, key, value in records]
+            self._table_end = max(self._table_end, records[-1][0] + 1)
+        # The offsets may also have a hole, or a request may have come twice, which changes nothing.
+        return set(found) == set(changes) and dict(found) == dict(changes)
+
     async def _recover(self) -> Recovery:
         settings = self.settings
         reading: Recovery | None = Recovery(where=f"table {settings.table_channel}, partition {settings.partition}")
         while reading is not None:
             recovery = reading
             async for records in self.port.read_table(settings.table_channel, settings.partition):
-                for key, value in records:
+                for _, key, value in records:
                     recovery.feed(key, value)
+                self._table_end = records[-1][0] + 1
             reading = recovery.again()
         return recovery
 
@@ -297,11 +330,15 @@ class Lane:
 
     async def _write(self, changes: Sequence[Change], *, behind: Sent) -> None:
         """Write the records of a checkpoint once the outputs behind it are acknowledged, and wait until they are."""
-        settings = self.settings
         await acknowledged("output", behind)
         self.port.fence()
-        await acknowledged("changelog", await self.port.append(settings.table_channel, settings.partition, changes))
+        is_alone = await self._append(changes)
         self.port.fence()
+        if not is_alone:
+            # By a claim of another owner, what was written may not count; what a late writer wrote over must be written
+            # again before compaction takes it. To open the table anew does both.
+            where = f"{self.settings.table_channel}[{self.settings.partition}]"
+            raise Fenced(f"expected nobody else to write to {where}, found records of others; it is opened anew")
 
     def _checkpoint_row(self, offset: int, frontier: Position, context: bytes) -> CheckpointRow:
         return CheckpointRow(
@@ -325,9 +362,10 @@ class Lane:
             self._unacknowledged = []
 
 
-async def acknowledged(destination: Literal["output", "changelog"], sent: Sent) -> None:
-    """Wait until the broker has acknowledged everything; raises `SendFailed` where it has not."""
+async def acknowledged(destination: Literal["output", "changelog"], sent: Sent) -> list[object]:
+    """Wait until the broker has acknowledged everything and return how; raises `SendFailed` where it has not."""
     results = await asyncio.gather(*sent, return_exceptions=True)
     failed = [result for result in results if isinstance(result, BaseException)]
     if failed:
         raise SendFailed(destination, count=len(failed), reason=failed[0]) from failed[0]
+    return results

@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from aiokafka import AIOKafkaProducer
 
 from agents.broker import append_rows, read_partition, send_all
-from agents.lane import Fenced, Outgoing, Sent
+from agents.lane import Fenced, Outgoing, Sent, TableRecord
 from agents.settings import Settings
 from agents.table import Change
-
-RowBatch = list[tuple[bytes, bytes | None]]
 
 
 class KafkaPort:
@@ -40,16 +38,17 @@ class KafkaPort:
         """Hand records over in order."""
         return await send_all(self.producer, outgoing)
 
-    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
-        """Hand rows over to one partition of a changelog."""
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> int:
+        """Write rows to one partition of a changelog; return the offset behind the last of them."""
         return await append_rows(
             self.producer, channel=channel, partition=partition, changes=changes, timestamp_ms=self._now_ms()
         )
 
-    async def read_table(self, channel: str, partition: int) -> AsyncIterator[RowBatch]:
-        """Yield one changelog partition from its beginning to its end."""
-        async for records in read_partition(self.settings, channel=channel, partition=partition):
-            yield [(record.key, record.value) for record in records]
+    async def read_table(self, channel: str, partition: int, *, offset: int = 0) -> AsyncIterator[list[TableRecord]]:
+        """Yield one changelog partition from an offset to its end."""
+        # The beginning may have another offset than 0, where retention or compaction took the first records.
+        async for records in read_partition(self.settings, channel=channel, partition=partition, offset=offset or None):
+            yield [(record.offset, record.key, record.value) for record in records]
 
     def fence(self) -> None:
         """Raise `Fenced` once the group has moved on from the generation of this port."""

@@ -5,9 +5,11 @@ hold its last completed version, and only the checkpoint row, written last, make
 the middle leaves the previous checkpoint whole, even where compaction keeps only the last record of each key.
 A row that ended is first marked as ended, and its two places are emptied (tombstones) one checkpoint later.
 
-An owner of the partition writes under its *epoch*, which no two owners share; the checkpoint row lists up to which
-checkpoint the rows of each epoch count. So what a paused former owner writes late is told apart and never counts. Nor
-does what the network brings once more when younger rows have been written. Pure: no Kafka here.
+An owner of the partition writes under its *epoch*, which no two owners share. It claims the table first: behind the
+claim no checkpoint of a lower epoch counts, and an owner that finds records of others between what it read and its
+claim begins anew. So the changelog itself orders the owners, whatever Kafka knows of the group. The checkpoint row
+lists up to which checkpoint the rows of each epoch count, so what a paused former owner writes late is told apart. Nor
+does that count which the network brings once more when younger rows have been written. Pure: no Kafka here.
 """
 
 from collections.abc import Iterable
@@ -26,6 +28,7 @@ MARK_BITS = 16
 """How long the mark of an owner is, the lower part of its epoch."""
 
 _CHECKPOINT_PLACES = frozenset((b"0" + CHECKPOINT_KEY, b"1" + CHECKPOINT_KEY))
+CLAIM_PLACE = b"0!owner"
 _SLOT_ZERO = ord("0")
 _SLOTS = frozenset(b"01")
 
@@ -73,6 +76,7 @@ class Recovery:
         self._waiting: list[tuple[bytes, StoredRow] | tuple[bytes, None]] = []
         self._left_over: set[bytes] = set()
         self._upto = (NOBODY, 0)
+        self._claimed = NOBODY
         self._spans: dict[int, tuple[int, int]] = {}
         self._must_read_again = False
         if checkpoint is not None:
@@ -88,6 +92,10 @@ class Recovery:
         if key in _CHECKPOINT_PLACES:
             if value is not None:
                 self._complete(self._decoded_checkpoint(value))
+        elif key == CLAIM_PLACE:
+            if value is not None:
+                self._note_epoch(epoch := self._decoded_row(value).epoch)
+                self._claimed = max(self._claimed, epoch)
         elif value is not None:
             row = self._decoded_row(value)
             if row.epoch not in self.epochs_seen:
@@ -141,12 +149,15 @@ class Recovery:
         """Let the rows count that this checkpoint covers."""
         self._note_epoch(checkpoint.epoch)
         before, spans = self.checkpoint, _spans_of(checkpoint)
-        if before is not None:
-            if (checkpoint.epoch, checkpoint.seq) <= self._upto:
-                self.stale += (checkpoint.epoch, checkpoint.seq) != self._upto
-                return
-            if not _counts(spans, epoch=before.epoch, seq=before.seq):
-                self._must_read_again = True
+        if before is not None and (checkpoint.epoch, checkpoint.seq) <= self._upto:
+            self.stale += (checkpoint.epoch, checkpoint.seq) != self._upto
+            return
+        if checkpoint.epoch < self._claimed:
+            # Its owner had been passed over when it came.
+            self.stale += 1
+            return
+        if before is not None and not _counts(spans, epoch=before.epoch, seq=before.seq):
+            self._must_read_again = True
         self._begin(checkpoint, spans)
         waiting, self._waiting = self._waiting, []
         self._decide(waiting)
@@ -278,6 +289,10 @@ class Table:
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    def claim(self) -> Change:
+        """Return the record behind which no checkpoint of a lower epoch counts."""
+        return Change(CLAIM_PLACE, _encode(StoredRow(version=ROW_VERSION, epoch=self.epoch, seq=0, value=None)))
 
     def changes(self, rows: Iterable[tuple[str, bytes | None]]) -> list[Change]:
         """Return the records of the next checkpoint but for its checkpoint row, which `checkpoint` returns.

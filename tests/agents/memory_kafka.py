@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal, NamedTuple
 
-from agents.lane import Fenced, Outgoing, Sent
+from agents.lane import Fenced, Outgoing, Sent, TableRecord, acknowledged
 from agents.table import Change
-
-RowBatch = list[tuple[bytes, bytes | None]]
 
 
 class Cut(Exception):
@@ -88,7 +86,7 @@ class MemoryPort:
             self.kafka.outputs.extend(outgoing)
         return self._sent("outputs")
 
-    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> int:
         """Take rows, or lose them where the plan says so."""
         self.kafka.journal.append("rows sent")
         log = self.kafka.changelogs.setdefault((channel, partition), [])
@@ -97,14 +95,16 @@ class MemoryPort:
         await self._call()
         if not self.plan.is_kept:
             log.extend(changes)
-        return self._sent("rows")
+        end = len(log)
+        await acknowledged("changelog", self._sent("rows"))
+        return end
 
-    async def read_table(self, channel: str, partition: int) -> AsyncIterator[RowBatch]:
+    async def read_table(self, channel: str, partition: int, *, offset: int = 0) -> AsyncIterator[list[TableRecord]]:
         """Yield the changelog in small batches."""
-        log = list(self.kafka.changelogs.get((channel, partition), []))
+        log = list(enumerate(self.kafka.changelogs.get((channel, partition), [])))[offset:]
         await self._call()
         for start in range(0, len(log), 7):
-            yield [(change.key, change.value) for change in log[start : start + 7]]
+            yield [(number, change.key, change.value) for number, change in log[start : start + 7]]
             await self._call()
 
     def fence(self) -> None:

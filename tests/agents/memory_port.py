@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
-from agents.lane import Batch, Lane, LaneSettings, Outgoing, Record, Sent
+from agents.lane import Batch, Lane, LaneSettings, Outgoing, Record, Sent, TableRecord, acknowledged
 from agents.table import Change, Recovery
 from schemas.attributed import Position
 
@@ -70,7 +70,7 @@ class MemoryPort:
             await asyncio.sleep(0)
         return [asyncio.create_task(self._acknowledge("outputs acknowledged"))]
 
-    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> int:
         """Write rows one by one."""
         assert (channel, partition) == (TABLE_CHANNEL, 0)
         self.log.events.append("rows sent")
@@ -78,7 +78,9 @@ class MemoryPort:
             self._reach("row")
             self.log.changelog.append(change)
             await asyncio.sleep(0)
-        return [asyncio.create_task(self._acknowledge("rows acknowledged"))]
+        end = len(self.log.changelog)
+        await acknowledged("changelog", [asyncio.create_task(self._acknowledge("rows acknowledged"))])
+        return end
 
     async def _acknowledge(self, event: str) -> None:
         """Acknowledge some turns of the event loop later, as a broker does."""
@@ -88,12 +90,12 @@ class MemoryPort:
         self._reach(event)
         self.log.events.append(event)
 
-    async def read_table(self, channel: str, partition: int) -> AsyncIterator[list[tuple[bytes, bytes | None]]]:
+    async def read_table(self, channel: str, partition: int, *, offset: int = 0) -> AsyncIterator[list[TableRecord]]:
         """Yield the changelog, a record at a time."""
         assert (channel, partition) == (TABLE_CHANNEL, 0)
-        for key, value in list(self.log.changelog):
+        for number, (key, value) in list(enumerate(self.log.changelog))[offset:]:
             self._reach("read")
-            yield [(key, value)]
+            yield [(number, key, value)]
 
     def fence(self) -> None:
         """Raise where the test wants it."""

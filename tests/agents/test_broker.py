@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -169,16 +169,22 @@ def test_rows_of_any_number_arrive_in_order(own_settings: Settings) -> None:
     async def work() -> list[Any]:
         await create_channels(own_settings)
         producer = await start_producer(own_settings)
-        sent = await append_rows(producer, channel=channel, partition=0, changes=rows, timestamp_ms=7)
-        assert len(sent) == 1
-        await sent[0]
-        nothing = await append_rows(producer, channel=channel, partition=0, changes=[], timestamp_ms=7)
-        assert nothing == []
+        ends = [
+            await append_rows(producer, channel=channel, partition=0, changes=part, timestamp_ms=7)
+            for part in (rows[:1], rows[1:3], rows[3:])
+        ]
+        assert ends == [1, 3, len(rows)]
         await producer.stop()
         return await read(own_settings, channel)
 
     assert sum(len(row.value or b"") for row in rows) > 2 * BATCH_BYTES_MAX
     assert [Change(one.key, one.value) for one in asyncio.run(work())] == rows
+
+
+class Place(NamedTuple):
+    """What acknowledges a batch."""
+
+    offset: int
 
 
 class BatchOfOne:
@@ -210,19 +216,19 @@ class SlowProducer:
         """Return an empty batch."""
         return BatchOfOne()
 
-    async def send_batch(self, batch: BatchOfOne, channel: str, *, partition: int) -> "asyncio.Future[None]":
+    async def send_batch(self, batch: BatchOfOne, channel: str, *, partition: int) -> "asyncio.Future[Place]":
         """Acknowledge a little later."""
         (key,) = batch.rows
         self.journal.append(f"{key.decode()} sent")
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        future: asyncio.Future[Place] = loop.create_future()
 
         def settle() -> None:
             if key == self.failing:
                 future.set_exception(OSError("gone"))
             else:
                 self.journal.append(f"{key.decode()} acknowledged")
-                future.set_result(None)
+                future.set_result(Place(self.journal.index(f"{key.decode()} sent")))
 
         loop.call_later(0.001, settle)
         return future
@@ -236,8 +242,7 @@ def test_the_last_batch_is_sent_when_all_others_are_acknowledged() -> None:
     producer = SlowProducer()
 
     async def work() -> None:
-        (last,) = await append_rows(producer, channel="c", partition=0, changes=ROWS, timestamp_ms=0)
-        await last
+        await append_rows(producer, channel="c", partition=0, changes=ROWS, timestamp_ms=0)
 
     asyncio.run(work())
 

@@ -14,13 +14,14 @@ from agents.lane import (
     SLICE_RECORDS_MAX,
     Batch,
     Fenced,
+    Lane,
     LaneBroken,
     Record,
     SendFailed,
     slices,
 )
-from agents.table import TableError
-from tests.agents.memory_port import SETTINGS, Crash, MemoryLog, MemoryPort, batch_of, opened
+from agents.table import CLAIM_PLACE, Recovery, TableError
+from tests.agents.memory_port import SETTINGS, AddingShell, Crash, MemoryLog, MemoryPort, batch_of, opened
 from tests.agents.table.changelog import recovered
 
 NUMBERS = ("a 1", "b 2", "a 3", "c 4", "b 5", "a 6", "c 7", "a 8")
@@ -65,6 +66,7 @@ def test_outputs_are_acknowledged_before_rows_are_sent_and_rows_before_the_input
 
     async def scenario() -> None:
         lane, _ = await opened(MemoryPort(log))
+        log.events.clear()
         await lane.take(batch_of(0, "a 1", "b 2"))
         assert await lane.checkpoint()
 
@@ -88,7 +90,7 @@ def test_the_checkpoint_row_is_the_last_record_of_a_checkpoint() -> None:
         await lane.checkpoint()
 
     asyncio.run(scenario())
-    assert [change.key[1:] for change in log.changelog] == [b"a", b"b", b"!checkpoint"]
+    assert [change.key[1:] for change in log.changelog] == [b"!owner", b"a", b"b", b"!checkpoint"]
 
 
 def test_without_a_crash_the_sums_are_right() -> None:
@@ -145,8 +147,8 @@ def test_once_fenced_nothing_more_is_written() -> None:
         assert frozen is None or log.written() == frozen
         return frozen is not None
 
-    fenced = [asyncio.run(scenario(number)) for number in range(1, 14)]
-    # One fence on opening and, for each of four batches, one for taking and two for the checkpoint: thirteen in all.
+    fenced = [asyncio.run(scenario(number)) for number in range(2, 15)]
+    # Two fences on opening and, for each of four batches, one for taking and two for the checkpoint: fourteen in all.
     assert fenced == [True] * 12 + [False]
 
 
@@ -259,7 +261,7 @@ def test_what_the_broker_does_not_acknowledge_breaks_the_lane(event: str, destin
     log = MemoryLog()
 
     def reach(place: str) -> None:
-        if place == event:
+        if place == event and log.outputs:
             raise TimeoutError("no answer")
 
     async def scenario() -> None:
@@ -291,7 +293,7 @@ def test_a_lane_that_was_cut_off_in_a_batch_makes_no_checkpoint() -> None:
             await lane.take(batch_of(0, "a 1", "b 2"))
         with pytest.raises(LaneBroken):
             await lane.checkpoint()
-        assert log.changelog == []
+        assert [change.key for change in log.changelog] == [CLAIM_PLACE]
 
     asyncio.run(scenario())
 
@@ -313,7 +315,7 @@ def test_a_lane_that_was_fenced_stays_fenced() -> None:
         for checkpoint in (first, asyncio.create_task(lane.checkpoint())):
             with pytest.raises(Fenced):
                 await checkpoint
-        assert log.changelog == []
+        assert [change.key for change in log.changelog] == [CLAIM_PLACE]
 
     asyncio.run(scenario())
 
@@ -330,7 +332,8 @@ def test_what_a_late_writer_left_is_put_right_without_any_input() -> None:
         await first.take(batch_of(1, "a 1"))
         await second.take(batch_of(1, "a 2"))
         await second.checkpoint()
-        await first.checkpoint()
+        with pytest.raises(Fenced):
+            await first.checkpoint()
         third, _ = await opened(MemoryPort(log), SETTINGS._replace(generation=3))
         assert third.stale_records > 0
         assert await third.checkpoint()
@@ -341,12 +344,72 @@ def test_what_a_late_writer_left_is_put_right_without_any_input() -> None:
     asyncio.run(scenario())
 
 
+def test_what_a_late_writer_wrote_over_is_put_right_at_the_next_checkpoint_of_the_owner() -> None:
+    """Nobody else may open the partition for longer than compaction waits, so the owner itself opens it anew."""
+    log = MemoryLog()
+
+    async def scenario() -> None:
+        first, _ = await opened(MemoryPort(log))
+        await first.take(batch_of(0, "a 1"))
+        await first.checkpoint()
+        second, _ = await opened(MemoryPort(log))
+        await first.take(batch_of(1, "a 1"))
+        await second.take(batch_of(1, "a 2"))
+        await second.checkpoint()
+        with pytest.raises(Fenced):
+            await first.checkpoint()
+        settled = log.settled[-1]
+        await second.take(batch_of(2, "b 1"))
+        with pytest.raises(Fenced, match=re.escape("nobody else to write to table.numbers[0], found records of")):
+            await second.checkpoint()
+        assert log.settled[-1] == settled
+        again, _ = await opened(MemoryPort(log))
+        assert log.settled[-1] == 3
+        assert await again.checkpoint()
+        kept = {change.key: change for change in log.changelog}
+        log.changelog = [change for change in log.changelog if kept[change.key] is change]
+        assert recovered(log.changelog).rows() == [("a", b"3"), ("b", b"1")]
+
+    asyncio.run(scenario())
+
+
+def test_a_claim_that_others_wrote_before_is_made_anew_over_what_they_left() -> None:
+    """No row is lost that was written before a claim; of what comes behind it, its writer learns and settles nothing."""
+    log = MemoryLog()
+
+    async def scenario() -> None:
+        port = MemoryPort(log)
+        other, _ = await opened(port)
+        await other.take(batch_of(0, "a 1"))
+        recover = Lane._recover
+
+        async def hasty(self: Lane) -> Recovery:
+            recovery = await recover(self)
+            if other.is_unsettled:
+                await other.checkpoint()
+            return recovery
+
+        late = Lane(AddingShell(), port, SETTINGS)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Lane, "_recover", hasty)
+            await late.open()
+        assert late.next_offset == 1
+        await other.take(batch_of(1, "a 10"))
+        with pytest.raises(Fenced):
+            await other.checkpoint()
+        assert log.settled[-1] == 1
+        assert log.recovered().rows() == [("a", b"1")]
+
+    asyncio.run(scenario())
+
+
 def test_settling_waits_for_outputs_that_no_checkpoint_waited_for() -> None:
     """A lane that is given up still hears the broker out, so that the next one reads all that arrived."""
     log = MemoryLog()
 
     async def scenario() -> None:
         lane, _ = await opened(MemoryPort(log))
+        log.events.clear()
         await lane.take(batch_of(0, "a 1"))
         assert log.events == ["outputs sent"]
         await lane.settle()

@@ -6,7 +6,7 @@ import pytest
 
 from agents.attribute_signals import AttributeShell
 from agents.broker import create_channels, start_producer
-from agents.lane import Fenced, Lane, LaneSettings
+from agents.lane import Fenced, Lane, LaneSettings, TableRecord
 from agents.port import KafkaPort
 from agents.settings import Settings
 from agents.table import Change
@@ -44,16 +44,17 @@ def test_rows_are_read_back_as_they_were_appended(own_settings: Settings) -> Non
     rows = [Change(b"0a", b"1"), Change(b"1a", None), Change(b"0a", b"3")]
     channel = named(TABLE_ATTRIBUTE, namespace=own_settings.namespace)
 
-    async def work() -> list[tuple[bytes, bytes | None]]:
+    async def work() -> list[TableRecord]:
         trial = Trial(own_settings)
         port = await trial.port()
         for partition, changes in ((0, rows), (1, rows[:1])):
-            await asyncio.gather(*await port.append(channel, partition, changes))
+            assert await port.append(channel, partition, changes) == len(changes)
         found = [row async for rows in port.read_table(channel, 0) for row in rows]
+        assert [row async for rows in port.read_table(channel, 0, offset=1) for row in rows] == found[1:]
         await trial.producer.stop()
         return found
 
-    assert asyncio.run(work()) == rows
+    assert asyncio.run(work()) == [(offset, *row) for offset, row in enumerate(rows)]
 
 
 @pytest.mark.parametrize(("now", "came"), [(None, "None"), (6, "6")])

@@ -118,6 +118,10 @@ class RowBatch:
         self.entries.append((key, value, timestamp or 0))
         return self
 
+    def record_count(self) -> int:
+        """Return how many records are in it."""
+        return len(self.entries)
+
 
 class _Request(NamedTuple):
     entries: list[Entry]

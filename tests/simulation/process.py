@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from faust.types import TP
 
-from agents.lane import Fenced, SendFailed, Sent
-from agents.port import KafkaPort, RowBatch
+from agents.lane import Fenced, SendFailed, TableRecord
+from agents.port import KafkaPort
 from agents.settings import Settings
-from agents.table import MARK_BITS, Change
+from agents.table import CLAIM_PLACE, MARK_BITS, Change
 from agents.transport import FetchedBatch
 from agents.worker import Consume, Worker
 from schemas.rows import CheckpointRow
@@ -40,7 +40,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.unexpected: list[BaseException] = []
         self.taken: dict[tuple[str, int], int] = {}
-        # (channel, partition, epoch) of a table -> what its owner had read of it.
+        # (channel, partition, epoch) of a table -> up to where its owner has read or written all that it holds.
         self.read_ends: dict[tuple[str, int, int], int] = {}
         self.at_write: Callable[[Process], None] = lambda process: None
 
@@ -94,35 +94,38 @@ class SimulatedPort(KafkaPort):
         self.__dict__.update(vars(port))
         self.world = world
         self.process = process
-        self.read_ends: list[int] = []
+        self.read_end = 0
 
     async def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send outputs, at a moment that faults like."""
         self.world.at_write(self.process)
         return await super().send(*args, **kwargs)
 
-    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> int:
         """Append rows, at a moment that faults like."""
-        checkpoint = decode_checkpoint(changes[-1].value or b"")
-        # What was read before the first row was written is put right by the checkpoint that this is.
-        self.world.read_ends.setdefault((channel, partition, checkpoint.epoch), min(self.read_ends))
+        if changes[-1].key != CLAIM_PLACE:
+            # It goes on after a claim or a checkpoint only where nothing of others came before that; what it read
+            # before the claim is put right by the first of its checkpoints.
+            checkpoint = decode_checkpoint(changes[-1].value or b"")
+            self.world.read_ends[channel, partition, checkpoint.epoch] = self.read_end
         self.world.at_write(self.process)
-        return await super().append(channel, partition, changes)
+        self.read_end = await super().append(channel, partition, changes)
+        return self.read_end
 
-    async def read_table(self, channel: str, partition: int) -> AsyncIterator[RowBatch]:
-        """Yield one changelog partition from its beginning to the end that the last fetch saw."""
+    async def read_table(self, channel: str, partition: int, *, offset: int = 0) -> AsyncIterator[list[TableRecord]]:
+        """Yield one changelog partition from an offset to the end that the last fetch saw."""
         broker = self.world.broker
         log = broker.logs[channel, partition]
-        offset = 0
+        if offset:
+            self.world.counts["changelogs checked"] += 1
         while True:
             await asyncio.sleep(broker.delay_s())
             end, records = log.end, log.fetch(offset, self.world.random.randint(1, 200))
             if records:
                 offset = records[-1].offset + 1
                 await asyncio.sleep(0)
-                yield [(record.key or b"", record.value) for record in records]
+                yield [(record.offset, record.key or b"", record.value) for record in records]
             if not records or offset >= end:
-                self.read_ends.append(end)
                 return
 
     def fence(self) -> None:

@@ -79,6 +79,7 @@ def test_a_fenced_lane_neither_sends_nor_writes_nor_acknowledges() -> None:
         port = MemoryPort(kafka)
         lane = new_lane(port)
         await lane.open()
+        kafka.journal.clear()
         await lane.take(batches()[0])
         port.plan = Plan(at_fence=0)
         with pytest.raises(Fenced):

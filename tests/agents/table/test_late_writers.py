@@ -201,3 +201,32 @@ def test_the_end_of_a_row_that_a_late_writer_overwrote_is_marked_again_before_it
         log += third.checkpoint({}, offset)[0]
         assert recovered(compacted(log[:read]) + log[read:]).rows() == []
     assert recovered(without_tombstones(log)).rows() == []
+
+
+def test_behind_a_claim_no_checkpoint_of_a_lower_epoch_counts() -> None:
+    """A successor may be cut off before its first checkpoint, and its predecessor write late all the same."""
+    log: Log = []
+    first = Owner(log, 1)
+    log += first.checkpoint({"a": b"1"}, 1)[0]
+    log.append(Owner(log, 2).table.claim())
+    log += first.checkpoint({"a": b"late", "b": b"late"}, 2)[0]
+
+    assert recovered(log).rows() == [("a", b"1")]
+    third = Owner(log, 1)
+    log.append(third.table.claim())
+    log += third.checkpoint({}, 2)[0]
+    assert recovered(compacted(log)).rows() == [("a", b"1")]
+
+
+def test_an_owner_of_a_former_life_of_the_group_is_passed_over_whatever_its_generation() -> None:
+    """Generations begin anew when Kafka forgets a group; the claims tell who came later."""
+    log = Owner([], 1).checkpoint({"a": b"1"}, 1)[0]
+    former = Owner(log, 500)
+    log.append(former.table.claim())
+    present = Owner(log, 1)
+    log.append(present.table.claim())
+    log += present.checkpoint({"a": b"2"}, 2)[0]
+    log += former.checkpoint({"a": b"late"}, 9)[0]
+
+    assert recovered(log).rows() == [("a", b"2")]
+    assert recovered(compacted(log)).checkpoint is not None
