@@ -374,7 +374,7 @@ def test_what_a_late_writer_wrote_over_is_put_right_at_the_next_checkpoint_of_th
 
 
 def test_a_claim_that_others_wrote_before_is_made_anew_over_what_they_left() -> None:
-    """No row is lost that was written before a claim; of what comes behind it, its writer learns and settles nothing."""
+    """No row is lost that was written before a claim; of what comes behind it, its writer settles nothing."""
     log = MemoryLog()
 
     async def scenario() -> None:

@@ -14,7 +14,7 @@ from agents.lane import Batch, Outgoing, Record, Shell
 from agents.settings import Settings
 from agents.watch_topics import WatchShell
 from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, LATE, REJECTIONS
-from schemas.signal import Erasure, Heartbeat, Signal, conversation_of
+from schemas.signal import Erasure, Heartbeat, Signal, conversation_of, is_addressed
 from streams.networks.refusal import Refusal
 from streams.steps.attribute import Arrival
 from streams.steps.ledger import Ledger
@@ -104,27 +104,36 @@ def settings_of(partitions: int) -> Settings:
 def workload_of(number: int, partitions: int) -> Workload:
     """Return a workload, always the same for the same numbers."""
     random = Random(f"workload {number}")
-    entries = random_log(random, signals=random.randint(18, 32), span_ms=8 * MINUTE_MS, peaked=12)
+    changed = random.choice((0.0, 0.1, 0.25))
+    entries = random_log(random, signals=random.randint(18, 32), span_ms=8 * MINUTE_MS, peaked=12, changed=changed)
     entries = _delayed(random, [_undone(random, entry) for entry in shuffled(random, entries)])
     placed = _placed(random, entries, partitions)
     settings = settings_of(partitions)
     logs = [[record for record, _ in log] for log in placed]
-    return Workload(logs, settings, _expect(placed, settings))
+    return Workload(logs, settings, _expect(entries, placed, settings))
 
 
 def _undone(random: Random, entry: Entry) -> Entry:
     """Have some acts be taken back."""
-    if isinstance(entry, Signal) and entry.kind in ("share", "like") and random.random() < 0.1:
+    if isinstance(entry, Signal) and entry.op == "create" and entry.kind in ("share", "like") and random.random() < 0.1:
         return msgspec.structs.replace(entry, op="undo")
     return entry
 
 
 def _delayed(random: Random, entries: list[Entry]) -> list[Entry]:
-    """Put a few signals far behind their place, before the ends of the sources: these come late."""
+    """Put a few signals far behind their place, before the ends of the sources: these come late.
+
+    What goes to every partition stays where it is: late in one and in time in another, it would have two fates.
+    """
     for _ in range(random.randrange(1, 6)):
         source, target = sorted(random.sample(range(len(entries) - 2), 2))
-        entries.insert(target, entries.pop(source))
+        if not _is_everywhere(entries[source]):
+            entries.insert(target, entries.pop(source))
     return entries
+
+
+def _is_everywhere(entry: Entry) -> bool:
+    return isinstance(entry, Signal) and not is_addressed(entry)
 
 
 def _placed(random: Random, entries: list[Entry], partitions: int) -> list[list[tuple[Record, Entry]]]:
@@ -133,7 +142,7 @@ def _placed(random: Random, entries: list[Entry], partitions: int) -> list[list[
     placed: list[list[tuple[Record, Entry]]] = [[] for _ in range(partitions)]
     offsets = [0] * partitions
     for number, entry in enumerate(entries):
-        if isinstance(entry, Signal):
+        if isinstance(entry, Signal) and is_addressed(entry):
             targets = [crc32(conversation_of(entry).encode()) % spoken]
         else:
             targets = [random.randrange(partitions)] if isinstance(entry, Refusal) else list(range(partitions))
@@ -145,18 +154,19 @@ def _placed(random: Random, entries: list[Entry], partitions: int) -> list[list[
     return placed
 
 
-def _expect(placed: list[list[tuple[Record, Entry]]], settings: Settings) -> Expected:
+def _expect(entries: list[Entry], placed: list[list[tuple[Record, Entry]]], settings: Settings) -> Expected:
     """Run every partition in one piece for the rows, and one process over the sorted log for what is told."""
     sent, rows, frontiers, ledger = _run_partitions([[record for record, _ in log] for log in placed], settings)
     late = [message for message in sent if message.channel.endswith(LATE.name)]
     places = [msgspec.json.decode(message.value or b"")["place"] for message in late]
     aside = {(place["partition"], place["offset"]) for place in places}
-    in_time: dict[int, Entry] = {}
-    for partition, log in enumerate(placed):
-        for record, entry in log:
-            if (partition, record.offset) not in aside:
-                in_time[id(entry)] = entry
-    told = _run_sorted(list(in_time.values()), settings)
+    in_time = {
+        id(entry)
+        for partition, log in enumerate(placed)
+        for record, entry in log
+        if (partition, record.offset) not in aside
+    }
+    told = _run_sorted([entry for entry in entries if id(entry) in in_time], settings)
     return Expected(
         alerts=frozenset(to_json(alert) for _, alert in told.alerts),
         vitals=frozenset(map(to_json, told.vitals)),
