@@ -72,6 +72,8 @@ class Runner:
         self._make_shell = make_shell
         self._shells: dict[int, AgentShell] = {}
         self._leaving: list[Lane] = []
+        # Partitions whose lane was dropped and whose input goes on behind what the lane took, unless it is rewound.
+        self._to_rewind: set[int] = set()
         self._opening = asyncio.Lock()
 
     async def take(self, partition: int, batch: Batch, *, end_offset: int | None) -> None:
@@ -101,6 +103,7 @@ class Runner:
             del self.lanes[partition], self._shells[partition]
             self._metrics.drop_partition(self.channel, partition)
             self._leaving.append(lane)
+            self._to_rewind.add(partition)
 
     async def open_assigned(self, partitions: Iterable[int]) -> None:
         """Open the lanes of partitions that have sent no batch yet, so that what they settled before is committed."""
@@ -148,7 +151,16 @@ class Runner:
             duration_s,
             lane.stale_records,
         )
+        if partition in self._to_rewind:
+            await self._rewind_dropped(lane, partition)
         return lane
+
+    async def _rewind_dropped(self, lane: Lane, partition: int) -> None:
+        """Have all delivered again that the lane before had taken: nothing else may come that would show it missing."""
+        earliest = await self._group.earliest(self.channel, partition)
+        lane.port.fence()
+        await self._group.rewind(self.channel, partition, max(lane.next_offset, earliest))
+        self._to_rewind.discard(partition)
 
     def _new_lane(self, shell: Shell, partition: int, generation: int) -> Lane:
         settings = LaneSettings(
@@ -252,3 +264,4 @@ class Runner:
         self._leaving.extend(self.lanes.values())
         self.lanes.clear()
         self._shells.clear()
+        self._to_rewind.clear()

@@ -303,6 +303,33 @@ def test_a_lane_is_opened_only_when_what_its_predecessor_sent_has_arrived() -> N
     run(work())
 
 
+def test_a_lane_that_others_wrote_behind_is_opened_anew_and_its_input_delivered_again() -> None:
+    """The group may stay as it is, and no later batch may ever come to show that something is missing."""
+
+    async def work() -> None:
+        group, other, (begin, rest) = Group(), Group(), gapless(batches(20))
+        other.kafka, other.now = group.kafka, 9
+        runner, late = runner_of(group), runner_of(other)
+        await late.take(PARTITION, begin, end_offset=END)
+        await runner.take(PARTITION, begin, end_offset=END)
+        await late.checkpoint()
+        checkpoint = asyncio.create_task(runner.checkpoint())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await runner.take(PARTITION, rest, end_offset=END)
+        taken = runner.lanes[PARTITION].next_offset
+        await checkpoint
+        assert PARTITION not in runner.lanes
+        await runner.open_assigned([PARTITION])
+        assert group.rewound == [runner.lanes[PARTITION].next_offset]
+        assert group.rewound[0] < taken == END
+        await runner.take(PARTITION, after(group.rewound[0]), end_offset=END)
+        await runner.checkpoint()
+        assert group.kafka.acknowledged == {PLACE: END}
+
+    run(work())
+
+
 @pytest.mark.parametrize(("now", "owned"), [(None, True), (2, False)])
 def test_no_lane_is_opened_for_a_partition_that_is_not_ours(now: int | None, owned: bool) -> None:
     """A batch of a former generation may still be at hand when its partition has gone to another worker."""
