@@ -20,6 +20,7 @@ NEEDED = (
     "failed sends",
     "late writes",
     "stale rows",
+    "changelogs checked",
     "stale deliveries",
     "refused commits",
     "groups forgotten",
