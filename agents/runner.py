@@ -118,7 +118,7 @@ class Runner:
         if generation is None:
             raise Fenced("the group is rebalancing")
         if not self._group.owns(self.channel, partition):
-            # The batch was fetched in a former generation: two owners in one would write under the same epoch.
+            # The batch was fetched in a former generation: to claim the table would pass its owner over.
             raise Fenced(f"expected a partition of this worker in generation {generation}, got one of another")
         begun_s = time.monotonic()
         self.recovering += 1

@@ -17,7 +17,8 @@ ROW_BYTES_MAX = 64 * 1024
 class StoredRow(msgspec.Struct, array_like=True, gc=False):
     """One record of a changelog: a row as the checkpoint (`epoch`, `seq`) left it; `value` is None where it ended.
 
-    It counts only if that checkpoint was completed (`CheckpointRow`).
+    It counts only if that checkpoint was completed (`CheckpointRow`). Under the key `0!owner` it is the claim of an
+    owner, with its epoch alone: no checkpoint of a lower epoch counts behind it.
     """
 
     version: int
