@@ -278,7 +278,11 @@ class Table:
         self._slots: dict[bytes, int] = {}
         self._ended: list[tuple[bytes, int]] = []
         self._rewrite: dict[bytes, bytes | None] = {}
-        self._left_over = recovery.left_over()
+        for place in recovery.left_over():
+            # What never counted is ended like a row: by a tombstone alone, an old copy of a row that has ended would
+            # come back where compaction took the mark of its end before.
+            self._slots[place[1:]] = place[0] - _SLOT_ZERO
+            self._rewrite[place[1:]] = None
         for key, (slot, value) in recovery.versions().items():
             self._slots[key] = slot
             if key in recovery.overwritten:
@@ -302,9 +306,7 @@ class Table:
         self.seq += 1
         written, self._rewrite = self._rewrite, {}
         written.update((name.encode(), value) for name, value in rows)
-        # What never counted and belongs to nothing is cleared away; a row of this checkpoint may take its place.
-        changes = [Change(place, None) for place in self._left_over]
-        self._left_over = []
+        changes: list[Change] = []
         for key, slot in self._ended:
             if key not in written and self._slots.get(key) == slot:
                 # The older version goes first: were it the other way round, a crash between would revive it.

@@ -84,7 +84,9 @@ def test_what_an_owner_left_unfinished_is_cleared_away() -> None:
     log: Log = []
     log += Owner(log, 1).checkpoint({"a": b"1"}, 1)[0]
     log += Owner(log, 2).checkpoint({"b": b"never"}, 2)[0][:-1]
-    log += Owner(log, 3).checkpoint({}, 2)[0]
+    third = Owner(log, 3)
+    for offset in (2, 3):
+        log += third.checkpoint({}, offset)[0]
 
     assert {change.key for change in without_tombstones(log)} == {b"0a", b"0!checkpoint", b"1!checkpoint"}
 
@@ -175,6 +177,22 @@ def test_an_old_copy_of_a_row_that_has_ended_does_not_revive_it() -> None:
 
     assert recovered(log).rows() == []
     log += Owner(log, 2).checkpoint({}, 4)[0]
+    assert recovered(without_tombstones(log)).rows() == []
+
+
+def test_an_old_copy_of_a_row_whose_end_was_compacted_is_ended_again() -> None:
+    """Compaction takes the mark and its tombstones, and what clears the copy away must not be taken for a late one."""
+    log: Log = []
+    owner = Owner(log, 1)
+    old, _ = owner.checkpoint({"a": b"1"}, 1)
+    log += old
+    log += owner.checkpoint({"a": None}, 2)[0]
+    log += owner.checkpoint({}, 3)[0]
+    log += old
+    second, read = Owner(log, 2), len(log)
+    for offset in (4, 5, 6):
+        log += second.checkpoint({}, offset)[0]
+        assert recovered(without_tombstones(log[:read]) + log[read:]).rows() == []
     assert recovered(without_tombstones(log)).rows() == []
 
 
