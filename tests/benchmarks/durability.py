@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaProducer
 from agents.attribute_signals import AttributeShell
 from agents.broker import create_channels, start_producer
 from agents.follow_members import FollowShell
-from agents.lane import Batch, Lane, LaneSettings, Outgoing, Record, Sent, Shell
-from agents.port import KafkaPort, RowBatch
+from agents.lane import Batch, Lane, LaneSettings, Outgoing, Record, Sent, Shell, TableRecord
+from agents.port import KafkaPort
 from agents.settings import Settings
 from agents.table import Change
 from agents.watch_topics import WatchShell
@@ -59,8 +59,8 @@ class _Port(KafkaPort):
         self.told.extend(outgoing)
         return []
 
-    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> Sent:
-        """Hand rows over to Kafka."""
+    async def append(self, channel: str, partition: int, changes: Sequence[Change]) -> int:
+        """Write rows to Kafka."""
         self.rows_bytes += sum(len(change.key) + len(change.value or b"") for change in changes)
         return await super().append(channel, partition, changes)
 
@@ -166,7 +166,9 @@ async def _rows_alone_s(installation: _Installation, port: KafkaPort) -> float:
     """Return the processor time of reading all changelogs without doing anything with them."""
     begun_cpu_s = process_time()
     for _, table in _ARROWS:
-        rows: AsyncIterator[RowBatch] = port.read_table(named(table, namespace=installation.settings.namespace), 0)
+        rows: AsyncIterator[list[TableRecord]] = port.read_table(
+            named(table, namespace=installation.settings.namespace), 0
+        )
         async for _ in rows:
             pass
     return process_time() - begun_cpu_s
