@@ -133,7 +133,7 @@ def _delayed(random: Random, entries: list[Entry]) -> list[Entry]:
 
 
 def _is_everywhere(entry: Entry) -> bool:
-    return isinstance(entry, Signal) and not is_addressed(entry)
+    return isinstance(entry, Erasure) or (isinstance(entry, Signal) and not is_addressed(entry))
 
 
 def _placed(random: Random, entries: list[Entry], partitions: int) -> list[list[tuple[Record, Entry]]]:
