@@ -103,7 +103,7 @@ def test_a_worker_among_poison_tells_what_one_process_tells(trial: Trial, oracle
     log = trial.log_path.read_text()
     assert "Traceback" not in log
     assert "never retrieved" not in log
-    assert log.strip().splitlines()[-1].endswith("stopped; what was read is settled")
+    assert json.loads(log.strip().splitlines()[-1])["message"].endswith("stopped; what was read is settled")
 
 
 def test_a_killed_worker_and_an_absent_redis_change_nothing(stack: Stack, tmp_path: Path, oracle: Told) -> None:
