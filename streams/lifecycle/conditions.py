@@ -78,8 +78,11 @@ class Reading(msgspec.Struct, frozen=True):
 # --- one condition, and several ---------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4_096, typed=True)
 def rounded(number: float | None) -> float | None:
     """Return a number with `DIGITS` significant digits, whole numbers unchanged; None where it is not finite.
+
+    A tick asks several times for most numbers, and for every threshold: what was asked for lately is remembered.
 
     >>> rounded(0.123456789), rounded(41230123), rounded(float("inf"))
     (0.123457, 41230123.0, None)
@@ -89,10 +92,6 @@ def rounded(number: float | None) -> float | None:
     if isinstance(number, int):
         return float(number)
     return float(f"{number:.{DIGITS}g}") + 0.0  # Adding zero turns -0.0 into 0.0.
-
-
-_limit = lru_cache(maxsize=1_024)(rounded)
-"""Thresholds repeat at every tick, so they are rounded once."""
 
 
 def condition(
@@ -119,7 +118,7 @@ def condition(
     value = rounded(value)
     low = None if low is None else rounded(low)
     high = None if high is None else rounded(high)
-    limit = _limit(threshold)
+    limit = rounded(threshold)
     if limit is None:
         raise ValueError(f"expected a finite threshold for the condition `{name}`, got {threshold}: refuse such a rule")
     compared = value if bound == "value" else low if bound == "low" else high

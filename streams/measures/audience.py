@@ -39,15 +39,19 @@ def estimate(sketches: Iterable[hll_sketch]) -> float:
 
     A sketch with registers estimates in one of two ways: from the history of its updates (HIP), which differs with the
     order of merges, or from its registers alone. Merging one sketch with registers into another marks the result as
-    out of order and leaves it the second way only; hence the union is merged with itself, which changes no register.
+    out of order and leaves it the second way only; hence a part with registers is merged a second time, which changes
+    none of them. Where no part has any, the union is merged with itself: to copy registers costs ten times a merge.
 
     Source: Flajolet et al. 2007, "HyperLogLog"; Lang 2017, "Back to the Future: an Even More Nearly Optimal
     Cardinality Estimation Algorithm" (arXiv 1708.06839), for both ways.
     """
     union = hll_union(LG_REGISTERS)
+    with_registers: hll_sketch | None = None
     for sketch in sketches:
         union.update(sketch)
-    union.update(union.get_result(tgt_hll_type.HLL_8))
+        if sketch.get_compact_serialization_bytes() > 1 << LG_REGISTERS:
+            with_registers = sketch
+    union.update(union.get_result(tgt_hll_type.HLL_8) if with_registers is None else with_registers)
     estimated: float = union.get_estimate()
     return estimated
 
@@ -73,6 +77,8 @@ class SlidingUnion:
         self._front: list[tuple[int, hll_sketch]] = []
         self._back: list[tuple[int, hll_sketch]] = []
         self._back_union: hll_union | None = None
+        # What `_back_union` holds, once it has been asked for.
+        self._back_result: hll_sketch | None = None
 
     def push(self, index: int, sketch: hll_sketch) -> None:
         """Take in a sketch with an index above all others."""
@@ -80,6 +86,7 @@ class SlidingUnion:
             self._back_union = hll_union(LG_REGISTERS)
         self._back.append((index, sketch))
         self._back_union.update(sketch)
+        self._back_result = None
 
     def drop(self, *, before: int) -> bool:
         """Leave out the sketches with an index before this one; return whether there were any."""
@@ -99,13 +106,15 @@ class SlidingUnion:
             union.update(sketch)
             self._front.append((index, union.get_result(tgt_hll_type.HLL_8)))
         self._back.clear()
-        self._back_union = None
+        self._back_union = self._back_result = None
 
     def parts(self) -> list[hll_sketch]:
         """Return at most two sketches that together have seen all that is in the queue."""
         parts = [self._front[-1][1]] if self._front else []
         if self._back_union is not None:
-            parts.append(self._back_union.get_result(tgt_hll_type.HLL_8))
+            if self._back_result is None:
+                self._back_result = self._back_union.get_result(tgt_hll_type.HLL_8)
+            parts.append(self._back_result)
         return parts
 
     def is_empty(self) -> bool:

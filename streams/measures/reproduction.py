@@ -1,5 +1,6 @@
 """Tell how many further acts each act of a topic brings, from how the topic renews itself."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -111,10 +112,14 @@ class Reproduction:
 
     def _expect(self, step: int) -> float:
         """Return Λ of a step, always added up from the oldest step on."""
+        causes = sorted(self._counts.items())
+        first = bisect_left(causes, (step - HORIZON_STEPS,))
+        stop = bisect_left(causes, (step,))
         return sum(
-            sum(self._counts[earlier]) * SERIAL_INTERVAL[step - earlier - 1]
-            for earlier in sorted(self._counts)
-            if 0 < step - earlier <= HORIZON_STEPS
+            [
+                (offspring + roots) * SERIAL_INTERVAL[step - earlier - 1]
+                for earlier, (offspring, roots) in causes[first:stop]
+            ]
         )
 
     def read(self) -> ReproductionNumber | None:
