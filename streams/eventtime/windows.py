@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from operator import add, sub
 from typing import Generic, TypeVar
 
 from schemas.measure_rows import CountsRow
@@ -162,12 +163,11 @@ class RollingCounts:
             for name, length in self._lengths.items():
                 if pane >= end - length:
                     self._panes[name].append((pane, vector))
-                    self._totals[name] = [a + b for a, b in zip(self._totals[name], vector, strict=True)]
+                    self._totals[name] = list(map(add, self._totals[name], vector))
         for name, length in self._lengths.items():
             panes = self._panes[name]
             while panes and panes[0][0] < end - length:
-                vector = panes.popleft()[1]
-                self._totals[name] = [a - b for a, b in zip(self._totals[name], vector, strict=True)]
+                self._totals[name] = list(map(sub, self._totals[name], panes.popleft()[1]))
         self._chunks.expire(before=end - self._longest)
 
     def take_back(self, pane: int, vector: Iterable[int]) -> None:

@@ -143,6 +143,7 @@ class Audience:
         self._block_lengths = {name: length for name, length in lengths.items() if length > FINE_PANES_MAX}
         # Panes of the last block are kept too, because a block is told only once it is whole.
         self._fine_longest = max(self._fine_lengths.values(), default=0)
+        self._block_longest = max(self._block_lengths.values(), default=0)
         self._end = 0
         self._unions = {name: SlidingUnion() for name in lengths}
         self._open: dict[int, hll_sketch] = {}
@@ -172,8 +173,9 @@ class Audience:
         """Move all windows so that they end before pane `end`. Raises ValueError where that lies before their end."""
         require_forward(end, now=self._end)
         self._end = end
-        for pane in sorted(pane for pane in self._open if pane < end):
-            self._close(pane, self._open.pop(pane))
+        if self._open:
+            for pane in sorted(pane for pane in self._open if pane < end):
+                self._close(pane, self._open.pop(pane))
         self._complete_block(before=end // BLOCK_PANES)
         for name, length in self._fine_lengths.items():
             if self._unions[name].drop(before=end - length):
@@ -208,10 +210,9 @@ class Audience:
             self._unions[name].push(block, sketch)
 
     def _expire(self) -> None:
-        block_longest = max(self._block_lengths.values(), default=0)
-        block_start = self._end // BLOCK_PANES * BLOCK_PANES if block_longest else self._end
+        block_start = self._end // BLOCK_PANES * BLOCK_PANES if self._block_longest else self._end
         self._panes.expire(before=min(self._end - self._fine_longest, block_start))
-        self._blocks.expire(before=(self._end - block_longest) // BLOCK_PANES)
+        self._blocks.expire(before=(self._end - self._block_longest) // BLOCK_PANES)
 
     def read(self, window: str) -> int:
         """Return how many distinct actors a window has seen (`distinct`)."""

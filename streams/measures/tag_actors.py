@@ -326,26 +326,27 @@ class _Window:
         leaving = order[bisect_left(order, self.start) : bisect_left(order, min(start, self.stop))]
         entering = order[bisect_left(order, max(start, self.stop)) : bisect_left(order, stop)]
         self.start, self.stop = start, stop
-        for panes, sign in ((leaving, -1), (entering, 1)):
-            for pane in panes:
-                self._weigh(rows[pane], sign)
+        if not (leaving or entering):
+            return
+        moved = [(list(_actors_of(rows[pane])), -1) for pane in leaving]
+        moved += [(list(_actors_of(rows[pane])), 1) for pane in entering]
+        for pane, (found, sign) in zip((*leaving, *entering), moved, strict=True):
+            self._panes_at[rows[pane].level] += sign
+            for number, tags in found:
+                self._uses_at[NUMBER_BITS - number.bit_length()] += sign * (len(tags) or 1)
         # A level that has become too high waits until somebody asks: what runs may need it.
         if self._level_wanted() > self.level:
             self.settle(rows, order)
             return
-        for panes, sign in ((leaving, -1), (entering, 1)):
-            for pane in panes:
-                self.uses.take(_actors_of(rows[pane], self.level), sign)
-
-    def _weigh(self, row: TagActorsRow, sign: int) -> None:
-        self._panes_at[row.level] += sign
-        for index, count in enumerate(row.counts):
-            number = int.from_bytes(row.actors[index * _NUMBER_BYTES : (index + 1) * _NUMBER_BYTES], "little")
-            self._uses_at[NUMBER_BITS - number.bit_length()] += sign * max(1, count)
+        limit = 1 << NUMBER_BITS - self.level
+        for found, sign in moved:
+            self.uses.take(found if not self.level else [one for one in found if one[0] < limit], sign)
 
     def _level_wanted(self) -> int:
         """Return the least level that all panes have reached and at which their uses are not too many."""
-        level = max((level for level, panes in enumerate(self._panes_at) if panes), default=0)
+        panes_at = self._panes_at
+        # Nearly all windows have no pane above the lowest level.
+        level = max(level for level, panes in enumerate(panes_at) if panes) if any(panes_at[1:]) else 0
         uses = sum(self._uses_at[level:])
         while uses > WINDOW_USES_MAX:
             uses -= self._uses_at[level]
