@@ -152,6 +152,8 @@ class Audience:
         self._panes = Chunks[hll_sketch](size=PANES_PER_ROW)
         self._blocks = Chunks[hll_sketch](size=BLOCKS_PER_ROW)
         self._readings: dict[str, int] = {}
+        # What the blocks of a window have seen together, until they are others: that is for several panes.
+        self._whole: dict[str, list[hll_sketch]] = {}
 
     @property
     def end(self) -> int:
@@ -183,6 +185,7 @@ class Audience:
         for name, length in self._block_lengths.items():
             if self._unions[name].drop(before=(end - length) // BLOCK_PANES):
                 self._readings.pop(name, None)
+                self._whole.pop(name, None)
         self._expire()
 
     def _close(self, pane: int, sketch: hll_sketch) -> None:
@@ -206,6 +209,7 @@ class Audience:
         self._blocks.put(self._block, sketch)
 
     def _take_block(self, block: int, sketch: hll_sketch) -> None:
+        self._whole.clear()
         for name in self._block_lengths:
             self._unions[name].push(block, sketch)
 
@@ -218,11 +222,25 @@ class Audience:
         """Return how many distinct actors a window has seen (`distinct`)."""
         reading = self._readings.get(window)
         if reading is None:
-            parts = self._unions[window].parts()
-            if window in self._block_lengths and self._block_union is not None:
-                parts.append(self._block_union.get_result(tgt_hll_type.HLL_8))
+            parts = self._parts(window)
             reading = self._readings[window] = distinct(parts) if parts else 0
         return reading
+
+    def _parts(self, window: str) -> list[hll_sketch]:
+        if window not in self._block_lengths:
+            return self._unions[window].parts()
+        whole = self._whole.get(window)
+        if whole is None:
+            whole = self._unions[window].parts()
+            if len(whole) > 1:
+                union = hll_union(LG_REGISTERS)
+                for sketch in whole:
+                    union.update(sketch)
+                whole = [union.get_result(tgt_hll_type.HLL_8)]
+            self._whole[window] = whole
+        if self._block_union is None:
+            return whole
+        return [*whole, self._block_union.get_result(tgt_hll_type.HLL_8)]
 
     def is_empty(self) -> bool:
         """Return whether no window covers anything and nothing waits to be covered."""

@@ -324,7 +324,7 @@ class CascadeShape:
 
     def find(self, node: str | int) -> int:
         """Return the place of a node, by its id or its number; -1 where it is neither known nor named as a parent."""
-        return self._index.find(number_of(node) if isinstance(node, str) else node)
+        return self._index.find(_number_of_parent(node) if isinstance(node, str) else node)
 
     def is_seen(self, place: int) -> bool:
         """Return whether the node at a place was seen, not only named as a parent."""

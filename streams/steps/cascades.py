@@ -191,9 +191,7 @@ class TopicCascades:
         top = self._top_young
         if top is None or top.began_ms < since_ms:
             young = [
-                (known.size, root, known.began_at)
-                for root, known in self._known.items()
-                if known.began_at >= since_ms
+                (known.size, root, known.began_at) for root, known in self._known.items() if known.began_at >= since_ms
             ]
             top = self._top_young = _TopYoung(*max(young, default=(0, "", _NEVER_MS)))
         return min(1.0, top.size / posts) if top.size and posts else None
