@@ -261,7 +261,7 @@ class CascadeShape:
         A node is missing since the earliest instant of those that name it as their parent (epoch ms, of a whole
         second), until it is seen or given up. O(missing nodes).
         """
-        return min(map(self.at_ms_of, self._still_missing()), default=None)
+        return None if self._missing is None else min(map(self.at_ms_of, self._still_missing()), default=None)
 
     def promote_missing(self, *, before_ms: int) -> int:
         """Stop waiting for all nodes but the root that are missing since before an instant (epoch ms); return how many.

@@ -204,3 +204,26 @@ def test_which_networks_have_a_history_is_the_same_after_a_restart() -> None:
         for one in (cascades, anew):
             take(one, root=f"e{number}", network="late", flags=ENDED)
     assert take(cascades, network="late") == take(anew, network="late")
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(2, 12), st.integers(0, 3), st.booleans()), max_size=60))
+def test_what_is_read_in_between_does_not_change_what_is_read_later(
+    steps: list[tuple[int, int, int, bool]],
+) -> None:
+    """Readings of nine cascades that grow and shrink, with questions between them: each answer is what a search of all
+    that is known says, whatever was asked before.
+    """
+    cascades, known = topic_cascades(), dict[str, tuple[int, int, int]]()
+    at_ms = START_MS
+    for number, size, minutes, asks in steps:
+        at_ms += minutes * MINUTE_MS
+        began_ms = START_MS + number * MINUTE_MS
+        take(cascades, root=f"r{number}", size=size, at=at_ms, began_ms=began_ms)
+        known[f"r{number}"] = (at_ms + 1, size, began_ms)
+        if not asks:
+            continue
+        since_ms = at_ms - 10 * MINUTE_MS
+        largest = sorted((-size, root) for root, (seen_ms, size, _) in known.items() if seen_ms >= since_ms)[:5]
+        young = [size for _, size, began_ms in known.values() if began_ms >= since_ms]
+        assert [(-one.size, one.root) for one in cascades.largest(since_ms=since_ms)] == largest
+        assert cascades.top_share(since_ms=since_ms, posts=20) == (max(young) / 20 if young else None)
