@@ -30,7 +30,7 @@ demo: install ## watch a community outgrow a brand's topic: embedded Kafka and V
 	@$(BIN)/overgrowth demo
 
 test: install ## the whole test suite, on all cores
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: install ## lint, format, types, tidy
 	@$(BIN)/ruff check .

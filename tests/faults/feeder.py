@@ -13,6 +13,7 @@ from schemas.channels import named, raw_channel
 from tests.faults.load import Payload, heartbeat, payloads
 
 CHUNK = 40
+SIGNALS_MIN = 4_000
 
 
 class Feeder:
@@ -33,13 +34,19 @@ class Feeder:
     async def run(self) -> None:
         """Feed a chunk, wait a little, and so on."""
         while not self._is_ending:
-            chunk = list(itertools.islice(self._payloads, CHUNK))
-            self.signal_ids |= {payload.signal_id for payload in chunk if payload.signal_id is not None}
-            self.behind |= {payload.signal_id for payload in chunk if payload.signal_id and payload.is_behind}
-            self.poison += sum(payload.signal_id is None for payload in chunk)
-            await self._send([*chunk, heartbeat(len(self.signal_ids))])
+            await self._send_chunk()
             await asyncio.sleep(self._pause_s)  # the pace of the load
+        # A campaign that is soon over must have alerts to compare, too.
+        while len(self.signal_ids) < SIGNALS_MIN:
+            await self._send_chunk()
         await self._send([heartbeat(len(self.signal_ids), end=True)])
+
+    async def _send_chunk(self) -> None:
+        chunk = list(itertools.islice(self._payloads, CHUNK))
+        self.signal_ids |= {payload.signal_id for payload in chunk if payload.signal_id is not None}
+        self.behind |= {payload.signal_id for payload in chunk if payload.signal_id and payload.is_behind}
+        self.poison += sum(payload.signal_id is None for payload in chunk)
+        await self._send([*chunk, heartbeat(len(self.signal_ids))])
 
     def end(self) -> None:
         """Let `run` finish its chunk, and end the source."""

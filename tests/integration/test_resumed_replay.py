@@ -30,11 +30,23 @@ def trial(tmp_path: Path) -> Iterator[Trial]:
         trial.kill()
 
 
+def _heeding_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def replaying(trial: Trial, log: Path, *flags: str) -> "subprocess.Popen[str]":
     """Start a replay as a user does."""
     where = ("--kafka", trial.settings.kafka, "--namespace", "resumed", "--partitions", str(PARTITIONS))
     command = [sys.executable, "-m", "agents.cli", "replay", str(log), *where, *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+        # A shell lets what runs in its background ignore Ctrl-C, and children inherit that.
+        preexec_fn=_heeding_ctrl_c,
+    )
 
 
 def test_ctrl_c_and_resume_change_nothing_of_what_is_told(trial: Trial, tmp_path: Path) -> None:

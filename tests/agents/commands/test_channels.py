@@ -58,5 +58,5 @@ def test_list_tells_every_channel_as_it_would_be_created() -> None:
 def test_list_reads_well_without_json() -> None:
     """One line for the channel, its settings below it."""
     lines = run("list").stdout.splitlines()
-    assert "social.signals: signals and heartbeats; 4 partitions, key: conversation root id" in lines
+    assert "social.signals: signals, heartbeats and erasures; 4 partitions, key: conversation root id" in lines
     assert "  cleanup.policy=compact" in lines
