@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from agents.access import redis_options
-from agents.backtesting import load_registry, read_overrides, run
+from agents.backtesting import Job, load_registry, read_overrides, run
 from agents.backtesting.running import UnreadableFile
 from agents.commands.alerts import new_alerts, printable
 from agents.commands.options import kafka_option, namespace_option
@@ -43,7 +43,7 @@ class Stored(NamedTuple):
 @click.argument("alert_id")
 @click.option("--alerts", "path", metavar="FILE", default=None, help="A file that backtest wrote; else the channel.")
 @click.option("--redis", "from_redis", is_flag=True, help="Look in Redis instead of in the channel.")
-@click.option("--replay", "log", metavar="LOG", default=None, help="Run this log again and compare the bytes.")
+@click.option("--replay", "log", metavar="LOG", help="Run this file or kafka:CHANNEL again and compare the bytes.")
 @click.option("--seeds", "seeds_path", metavar="FILE", default=None, help="The seeds, for --replay.")
 @click.option("--rules", "rules_path", metavar="FILE", default=None, help="The rules before those of the seeds.")
 @click.option("--format", "format_name", default=None, help="Format of the log; found by itself where not named.")
@@ -73,17 +73,18 @@ def explain(
         raise click.UsageError("expected one of --alerts and --redis, got both")
     if (log is None) != (seeds_path is None):
         raise click.UsageError("expected --replay and --seeds together, got one of them")
+    settings = load_settings(**options)
     if path is not None:
         stored, where = _in_file(path), path
     else:
-        settings = load_settings(**options)
         stored, where = (_in_redis(settings), "Redis") if from_redis else (_in_channel(settings), "the channel")
     wanted = find(stored, alert_id, where=where)
     revisions = [one.alert for one in stored if one.alert.episode == wanted.alert.episode]
     if log is None or seeds_path is None:
         _print(explained(wanted.alert, revisions))
         return
-    again, vitals = _again(wanted.alert, log, seeds_path, rules_path, format_name)
+    job = Job(log, seeds_path, format_name, read_overrides(rules_path), settings)
+    again, vitals = _again(wanted.alert, job)
     _print(explained(wanted.alert, revisions, vitals))
     agrees, verdict = compared(wanted, again)
     _print(["", verdict])
@@ -172,15 +173,13 @@ def _in_redis(settings: Settings) -> list[Stored]:
     return [Stored(_to_json(alert), alert) for alert in asyncio.run(read())]
 
 
-def _again(
-    wanted: Alert, log: str, seeds_path: str, rules_path: str | None, format_name: str | None
-) -> tuple[Alert | None, Iterator[Vitals]]:
+def _again(wanted: Alert, job: Job) -> tuple[Alert | None, Iterator[Vitals]]:
     """Run a log up to an alert, and return that alert as it was raised now, with the topic's vitals of its span."""
     collect_rarely()
-    registry = load_registry(seeds_path, read_overrides(rules_path))
+    registry = load_registry(job.seeds, job.overrides)
     from_ms, to_ms = instant_ms(wanted.span.from_), instant_ms(wanted.at)
     vitals: list[Vitals] = []
-    for _, outcome in run(registry, log, format_name):
+    for _, outcome in run(registry, job.log, job.format, settings=job.settings):
         vitals += (
             one
             for one in outcome.vitals

@@ -20,15 +20,6 @@ WIDTH_MAX = 100
 """Numbers in one vector: 60 panes of 100 numbers of at most 9 bytes each stay below the 64 KiB of a row."""
 
 
-def pane_of(*, at_ms: int, pane_ms: int) -> int:
-    """Return the index of the pane in which an instant lies.
-
-    >>> pane_of(at_ms=119_999, pane_ms=60_000)
-    1
-    """
-    return at_ms // pane_ms
-
-
 class Chunks(Generic[Entry]):
     """Entries by index, `size` neighbours to a chunk: which chunks changed and which expired since they were told.
 

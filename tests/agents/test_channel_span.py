@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from agents.broker import BrokerError, create_channels, send_all, start_producer
@@ -11,7 +11,6 @@ from agents.channel_span import ChannelSpan
 from agents.lane import Outgoing
 from agents.logs import LogError
 from agents.settings import Settings
-from agents.stack import Stack
 from schemas.channels import SIGNALS, ChannelSpec, named, raw_channel
 from schemas.signal import FLAG_FUTURE, Heartbeat, Signal
 from streams.backtest import Entry
@@ -23,18 +22,10 @@ BEGIN_MS = 1_341_388_800_000
 PARTITIONS = 3
 
 
-@pytest.fixture(scope="module")
-def kafka_url() -> Iterator[str]:
-    """Return `host:port` of a Kafka that only the tests of this module use."""
-    with Stack(with_redis=False) as stack:
-        yield stack.kafka_url
-
-
 @pytest.fixture
-def settings(kafka_url: str, request: pytest.FixtureRequest) -> Settings:
+def settings(own_settings: Settings) -> Settings:
     """Return settings with a namespace of its own for each test, whose channels are there."""
-    namespace = "".join(character if character.isalnum() else "-" for character in request.node.name)[-60:]
-    settings = Settings(kafka=kafka_url, namespace=namespace, partitions=PARTITIONS)
+    settings = msgspec.structs.replace(own_settings, partitions=PARTITIONS)
     asyncio.run(create_channels(settings))
     return settings
 

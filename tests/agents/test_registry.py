@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -11,7 +11,6 @@ from agents.broker import create_channels, send_all, start_producer
 from agents.lane import Outgoing
 from agents.registry import RegistryReader, publish_topics
 from agents.settings import Settings
-from agents.stack import Stack
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
 from schemas.signal import AT_MS_MIN, Signal
 
@@ -20,17 +19,10 @@ pytestmark = pytest.mark.kafka
 ANSWER_WITHIN_S = 30.0
 
 
-@pytest.fixture(scope="module")
-def kafka_url() -> Iterator[str]:
-    """Return `host:port` of a Kafka that only the tests of this module use."""
-    with Stack(with_redis=False) as stack:
-        yield stack.kafka_url
-
-
 @pytest.fixture
-def settings(kafka_url: str, request: pytest.FixtureRequest) -> Settings:
+def settings(own_settings: Settings) -> Settings:
     """Return settings whose namespace no other test uses, with its channels created."""
-    settings = Settings(kafka=kafka_url, namespace=request.node.name[:80], partitions=1, raw_networks=())
+    settings = msgspec.structs.replace(own_settings, partitions=1, raw_networks=())
     asyncio.run(create_channels(settings))
     return settings
 

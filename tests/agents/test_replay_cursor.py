@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import agents.replay as replaying
@@ -17,7 +17,6 @@ from agents.replay import replay
 from agents.replay_cursor import feed_of
 from agents.replay_summary import ReplaySummary
 from agents.settings import Settings
-from agents.stack import Stack
 from schemas.channels import SIGNALS, named
 
 pytestmark = pytest.mark.kafka
@@ -27,18 +26,10 @@ SIGNALS_SENT = 12_000
 PARTITIONS = 3
 
 
-@pytest.fixture(scope="module")
-def kafka_url() -> Iterator[str]:
-    """Return `host:port` of a Kafka that only the tests of this module use."""
-    with Stack(with_redis=False) as stack:
-        yield stack.kafka_url
-
-
 @pytest.fixture
-def settings(kafka_url: str, request: pytest.FixtureRequest) -> Settings:
-    """Return settings with a namespace of its own for each test."""
-    namespace = "".join(character if character.isalnum() else "-" for character in request.node.name)[-60:]
-    return Settings(kafka=kafka_url, namespace=namespace, partitions=PARTITIONS)
+def settings(own_settings: Settings) -> Settings:
+    """Return settings with a namespace of its own for each test, and as many partitions as the tests speak of."""
+    return msgspec.structs.replace(own_settings, partitions=PARTITIONS)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tests.integration.worker_trial import SOURCE, Trial, made_signals, to_json
 pytestmark = [pytest.mark.integration, pytest.mark.kafka, pytest.mark.slow]
 
 PAGE = "OvergrowthNoWorkers"
+PAGES = ("startup", "ready", "live")
 STALE = {"OvergrowthFreshnessBurnsFast", "OvergrowthFreshnessBurnsSlowly"}
 
 
@@ -69,7 +70,8 @@ def test_panels_find_data_and_a_page_comes_and_goes_with_the_worker(tmp_path: Pa
                 trial.wait(lambda: bool(server.query("overgrowth_state")), "a topic in Prometheus")
                 applied = 'sum(overgrowth_records_total{channel="social.signals", outcome="applied"}) > 2900'
                 trial.wait(lambda: bool(server.query(applied)), "all signals applied")
-                assert trial.page("startup")[0] == trial.page("ready")[0] == trial.page("live")[0] == 200
+                # A worker on a busy machine may be unready for a moment: a checkpoint late, an answer awaited.
+                trial.wait(lambda: all(trial.page(name)[0] == 200 for name in PAGES), "every page of health is well")
 
                 def all_found() -> bool:
                     allowed = may_be_empty(trial)

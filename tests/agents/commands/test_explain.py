@@ -90,6 +90,18 @@ def test_a_file_that_holds_no_alerts_is_told(line: bytes, tmp_path: Path) -> Non
 
 
 @pytest.mark.kafka
+def test_an_alert_is_raised_again_from_a_span_of_the_channel_it_came_from(grown: Path, kafka_url: str) -> None:
+    """The log may be in Kafka still: `--kafka` says where the log is, too."""
+    where = ("--kafka", kafka_url, "--namespace", "explained-again")
+    assert overgrowth("replay", grown / "log.ndjson", *where, "--partitions", "2").exit_code == 0
+
+    result = explain(grown, raised(grown)[-1].id, *where, "--replay", "kafka:explained-again.social.signals")
+
+    assert result.exit_code == 0, result.output
+    assert "the log raises the same alert" in result.stdout
+
+
+@pytest.mark.kafka
 def test_an_alert_is_found_in_the_channel(grown: Path, kafka_url: str) -> None:
     """The channel is read to its end and not further, and an alert that was written twice is one."""
     alerts = raised(grown)

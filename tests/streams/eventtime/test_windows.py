@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.measure_rows import CountsRow
-from streams.eventtime.windows import Chunks, RollingCounts, checked_lengths, pane_of
+from streams.eventtime.windows import Chunks, RollingCounts, checked_lengths
 
 LENGTHS = {"one": 1, "5m": 5, "1h": 60, "24h": 1_440, "7d": 10_080}
 
@@ -133,11 +133,6 @@ def test_window_covers_its_length_and_not_one_pane_more() -> None:
     counts.roll(8)
 
     assert counts.total("5m") == [11111000]
-
-
-def test_pane_is_a_half_open_slice() -> None:
-    """An instant at the end of a pane belongs to the next one."""
-    assert [pane_of(at_ms=at_ms, pane_ms=1_000) for at_ms in (0, 999, 1_000)] == [0, 0, 1]
 
 
 def test_idle_gap_costs_nothing_but_what_leaves() -> None:
