@@ -81,6 +81,10 @@ def _one_scope(counted: Counted) -> str:
 _counted = lru_cache(maxsize=4_096)(Counted)
 
 
+def _number_of(signal: AttributedSignal) -> int:
+    return act_number(number_of(signal.id), signal.root)
+
+
 class FollowStep:
     """The actors of one partition, fed with packets in the order of their offsets.
 
@@ -148,9 +152,8 @@ class FollowStep:
     def _contribute(self, signal: AttributedSignal) -> list[Contribution]:
         """Return what a signal adds to each of its topics, and let its actor belong to them."""
         contributions = [self._contribution(signal, link) for link in signal.links]
-        number = act_number(number_of(signal.id), signal.root)
         counted = _counted(tuple([(one.topic, one.lineage, one.units) for one in contributions]))
-        self._acts.note(number, Act(signal.at, signal.kind, 0, 0, counted), now_ms=signal.at)
+        self._acts.note(_number_of(signal), Act(signal.at, signal.kind, 0, 0, counted), now_ms=signal.at)
         if signal.tags and not any(contribution.member for contribution in contributions):
             self._background.add(shard_of(signal.actor), signal.actor, signal.tags, at_ms=signal.at)
         return contributions
@@ -226,7 +229,9 @@ class FollowStep:
     def _tell_elsewhere(self, signal: AttributedSignal) -> list[Contribution]:
         """Return what a member says elsewhere for each of its communities; that of others is the background.
 
-        What a brand says there is told to its topics, too.
+        What a brand says there is told to its topics, too. The first step knows the acts of topics only, and cannot see
+        that a network told of one elsewhere twice: what members said within `changes_ms` is remembered here. The
+        background needs no such memory, as it counts actors.
         """
         actor, at_ms, shard = signal.actor, signal.at, shard_of(signal.actor)
         aside = self._tell_aside(signal)
@@ -236,6 +241,10 @@ class FollowStep:
         if not topics:
             self._background.add(shard, actor, signal.tags, at_ms=at_ms)
             return aside
+        number = _number_of(signal)
+        if self._acts.find(number, now_ms=at_ms):
+            return []
+        self._acts.note(number, Act(at_ms, signal.kind, 0, 0, _counted(())), now_ms=at_ms)
         outside, outside_actors = self._background.read(shard, signal.tags, at_ms=at_ms)
         told = [one for one in aside if one.topic not in topics]
         for topic in topics:

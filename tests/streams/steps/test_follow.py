@@ -186,6 +186,31 @@ def test_what_a_brand_says_elsewhere_is_told_to_its_topics() -> None:
     ]
 
 
+def test_what_a_member_says_elsewhere_counts_once_however_often_it_is_told() -> None:
+    """Within the span of changes; another post of the same member counts, and so does the same id elsewhere."""
+    step = FollowStep(REGISTRY, origins=1, changes_ms=HOUR_MS)
+    link = (TopicLink("cern/lhc", ADOPTED),)
+    acts = [AttributedSignal(START_MS + number, f"s{number}", "ana", 0, "n", "r", link) for number in range(3)]
+    places = [("w", "own", 10), ("w", "own", 11), ("v", "own", 12), ("w", "other", 13), ("w", "own", HOUR_MS + 11)]
+    elsewhere = [
+        AttributedSignal(START_MS + after_ms, name, "ana", 0, "n", root, (), ("cats",))
+        for name, root, after_ms in places
+    ]
+    rows: dict[str, bytes] = {}
+    told: list[tuple[str, str, int]] = []
+    for number, item in enumerate([*acts, *elsewhere]):
+        packet = AttributedPacket(1, 0, step.frontier, (item.at, "z"), (item,))
+        items = contributions_of(step.advance([(0, packet)], next_offset=number + 1).items)
+        told += [(one.id, one.root, one.at - START_MS) for one in items if one.lineage == WILD]
+        # A crash forgets nothing: each batch has a worker of its own.
+        remember(rows, step.changed_rows())
+        offset, frontier, context = step.resume()
+        step = FollowStep(REGISTRY, origins=1, changes_ms=HOUR_MS)
+        step.restore(rows.items(), offset=offset, frontier=frontier, context=context)
+
+    assert told == [("w", "own", 10), ("v", "own", 12), ("w", "other", 13), ("w", "own", HOUR_MS + 11)]
+
+
 def test_core_members_were_there_in_three_of_four_weeks() -> None:
     """In its third week an actor is one; whoever comes three times in a day is a member only."""
     week_ms, link = 7 * 24 * HOUR_MS, (TopicLink("cern/lhc", ADOPTED),)
