@@ -131,7 +131,7 @@ def test_a_killed_worker_and_an_absent_redis_change_nothing(stack: Stack, tmp_pa
         trial.start()
         trial.await_passed(last_ms)
         assert trial.told() == oracle
-        assert trial.metric('overgrowth_redis_errors_total{operation="write"}') > 0
+        trial.wait(lambda: trial.metric('overgrowth_redis_errors_total{operation="write"}') > 0, "Redis to be missed")
         redis.start()
         topic = "cern/higgs"
         newest = json.loads(oracle.vitals[-1])
