@@ -109,6 +109,23 @@ class JoinEvidence(msgspec.Struct):
     lift_high: float | None = None
 
 
+class ResonanceEvidence(msgspec.Struct):
+    """What members talked about from `since` to `until`, while they were elsewhere: was it new, and did it last?
+
+    In bits, from 0 where tags are used alike to 1 where none is the same, less what chance makes of it. `novelty_bits`
+    is beside the seven days before; `transience_bits` beside what they said afterwards, up to `heard_until`, seven days
+    at most; null where too little was said. `resonance_bits` is novelty less transience: above 0 where what came after
+    is closer to the talk elsewhere than what had been before, so that it lasted (MEASURES.md §4).
+    """
+
+    since: str
+    until: str
+    heard_until: str
+    novelty_bits: float | None
+    transience_bits: float | None
+    resonance_bits: float | None
+
+
 class Evidence(msgspec.Struct):
     """What the conditions were read from, bounded: at most five of each."""
 
@@ -119,6 +136,7 @@ class Evidence(msgspec.Struct):
     flags: tuple[str, ...] = ()
     breadth: BreadthEvidence | None = None
     join: JoinEvidence | None = None
+    resonance: ResonanceEvidence | None = None
 
 
 class Span(msgspec.Struct, rename={"from_": "from"}):

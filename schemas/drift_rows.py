@@ -60,3 +60,20 @@ class DriftRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
     emergent: tuple[tuple[str, float, float, int, int, bool], ...]
     away: int = 0
     breadth: BreadthRow | None = None
+
+
+class EchoRow(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What members talked about before they went elsewhere, or there, until it is known whether that lasted.
+
+    `counts` are actors by tag, in the order of the names; those of rare tags may be put together under one name that
+    is no tag. They are of the time before `opened_ms` (epoch ms) while the topic is escaped, then of the time from
+    there to `turned_ms`. Both in bits: `novelty` beside the time before, `transience` beside the time up to
+    `heard_ms`; with that one the counts are let go.
+    """
+
+    opened_ms: int | None = None
+    counts: tuple[tuple[str, int], ...] = ()
+    turned_ms: int | None = None
+    novelty: float | None = None
+    transience: float | None = None
+    heard_ms: int | None = None

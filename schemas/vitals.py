@@ -35,7 +35,9 @@ class Measures(msgspec.Struct):
     topic itself lately, `core_members` of them in most of the last weeks, too. A `cohort` are members who had left,
     compared before and after. The brand went after them `brand_joins` times, at `brand_joined_at` (epoch ms) first;
     `response_lift` is how many times as active members were in the day after that as in the day before, with its 95 %
-    interval.
+    interval. After an escape: how new what members said meanwhile was beside the time before (`novelty_bits`) and,
+    later, beside the time after (`transience_bits`); `resonance_bits`, the one less the other, is above 0 where it
+    lasted.
     """
 
     outgrowth_ratio: float | None = None
@@ -72,6 +74,9 @@ class Measures(msgspec.Struct):
     response_lift: float | None = None
     response_lift_low: float | None = None
     response_lift_high: float | None = None
+    novelty_bits: float | None = None
+    transience_bits: float | None = None
+    resonance_bits: float | None = None
     reproduction_number: float | None = None
     reproduction_low: float | None = None
     reproduction_high: float | None = None

@@ -190,6 +190,7 @@ def _evidence(reading: Reading) -> Evidence:
         flags=tuple(sorted(flags)),
         breadth=reading.breadth and _told_breadth(reading.breadth),
         join=reading.join and _told_join(reading.join),
+        resonance=reading.resonance,
     )
 
 

@@ -12,7 +12,16 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.alert import Bound, BreadthEvidence, CascadeEvidence, Condition, EmergentEvidence, JoinEvidence, Relation
+from schemas.alert import (
+    Bound,
+    BreadthEvidence,
+    CascadeEvidence,
+    Condition,
+    EmergentEvidence,
+    JoinEvidence,
+    Relation,
+    ResonanceEvidence,
+)
 from schemas.cascade import ENDED, FLAG_GUESSED, FLAG_NAMES, ROOT_MISSING, CascadeVitals
 from schemas.rules import DAY_MS, Rules
 from schemas.vitals import Measures, WindowVitals
@@ -28,10 +37,7 @@ SHORTER_WINDOWS: tuple[tuple[str, int], ...] = (("5m", 288), ("1h", 24))
 ON_TOPIC = ("brand", "seeded", "adopted")
 """The lineages that keep a topic alive; wild talk of its members does not."""
 
-GROWTH = "growth"
-DEPARTURE = "departure"
-VIRAL = "viral"
-FINISH = "finish"
+GROWTH, DEPARTURE, VIRAL, FINISH = "growth", "departure", "viral", "finish"
 ENDED_NAME = dict(FLAG_NAMES)[ENDED]
 GUESSES = {dict(FLAG_NAMES)[ROOT_MISSING], FLAG_GUESSED}
 
@@ -52,7 +58,7 @@ class Reading(msgspec.Struct, frozen=True):
     where members talk elsewhere, the surest first. `outcome` is what became of those who had left, one of
     `schemas.alert.OUTCOMES`, None while that is open; `is_awaited` says that it may still be known. `breadth` is over
     which parts of the community those are spread who talk elsewhere, `join` how the brand went after them,
-    for the first time at `joined_ms`.
+    for the first time at `joined_ms`. `resonance` is whether what they talked about there was new and lasted.
     """
 
     at_ms: int
@@ -68,6 +74,7 @@ class Reading(msgspec.Struct, frozen=True):
     breadth: BreadthEvidence | None = None
     join: JoinEvidence | None = None
     joined_ms: int | None = None
+    resonance: ResonanceEvidence | None = None
 
     @property
     def hour_ms(self) -> int:

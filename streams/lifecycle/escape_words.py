@@ -1,6 +1,6 @@
 """Say in one sentence that a community has taken its talk elsewhere, where to, and what became of those who left."""
 
-from schemas.alert import BreadthEvidence, Condition, EmergentEvidence, JoinEvidence, Status
+from schemas.alert import BreadthEvidence, Condition, EmergentEvidence, JoinEvidence, ResonanceEvidence, Status
 from schemas.lifecycle_rows import EpisodeRow
 from schemas.vitals import Measures
 from streams.lifecycle.conditions import DAY, Reading, compared, satisfied
@@ -26,6 +26,8 @@ ONE_CIRCLE, MANY_CIRCLES = 0.5, 0.2
 """From this share of the largest part of a community on it is that which has gone; up to this one it is all of it."""
 ABOUT = 0.05
 """Two numbers that differ by no more than this part are the same in words."""
+NEW_BITS = 0.05
+"""Talk that is no newer than this is not said to have been new, nor to have stayed where it resonates no more."""
 
 # Where a community goes is news with a map, not an incident: these sentences praise and blame nobody, and none of them
 # calls for repair.
@@ -191,7 +193,7 @@ def _returned(outcome: str, status: Status, reading: Reading) -> tuple[str, tupl
     """Return the opening and what follows it, for what became of those who had left."""
     if status != "firing":
         return RETURNED_ENDINGS[outcome], (_here(reading),)
-    parts = [_back(reading.measures), _since_joined(reading)]
+    parts = [_back(reading.measures), _lasting(reading.resonance), _since_joined(reading)]
     if outcome == "settled-elsewhere":
         places = _places(reading.emergent, reading.measures)
         parts.append(f"the talk there is about {places}" if places else "")
@@ -210,6 +212,20 @@ def _back(measures: Measures) -> str:
         about = ", and about" if measures.prolific_ratio is not None else ", talking about"
         told += f"{about} {_compared(measures.diversity_ratio, 'many different things')}"
     return told
+
+
+def _lasting(found: ResonanceEvidence | None) -> str:
+    """Say whether what was new in the talk elsewhere is still to be heard, where both are known."""
+    if found is None or found.novelty_bits is None or found.resonance_bits is None or found.novelty_bits < NEW_BITS:
+        return ""
+    new, stayed = found.novelty_bits, found.resonance_bits
+    if stayed < NEW_BITS:
+        told = "what was new in the talk elsewhere is hardly heard among members since"
+    elif stayed < new / 2:
+        told = "some of what was new in the talk elsewhere has stayed with members"
+    else:
+        told = "what was new in the talk elsewhere has stayed with members"
+    return f"{told} (novelty {new:.2f} bits, resonance {stayed + 0.0:.2f})"
 
 
 def _who_left(measures: Measures) -> str:

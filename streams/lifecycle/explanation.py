@@ -130,6 +130,13 @@ def _where(alert: Alert) -> Iterator[str]:
             seen = f"{topic.actors:,} accounts in {topic.cascades:,} cascades"
             note = ", everybody talks of it" if topic.exogenous else ""
             yield f"  {topic.name:<28} {seen}, {said(topic.lift)} times as often as before (G2 {said(topic.g2)}){note}"
+    if evidence.resonance is not None:
+        found = evidence.resonance
+        yield ""
+        yield f"What members said from {found.since} to {found.until}, while they were elsewhere:"
+        yield f"  novelty     {said(found.novelty_bits):>8} bits beside the week before (1: nothing was the same)"
+        yield f"  transience  {said(found.transience_bits):>8} bits beside what they said until {found.heard_until}"
+        yield f"  resonance   {said(found.resonance_bits):>8} bits, the one less the other: above 0 it lasted"
     if evidence.cascades:
         yield ""
         yield "Largest cascades:"

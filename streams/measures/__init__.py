@@ -10,7 +10,8 @@ with `reaction_time`, `exposure_sums` and `chi_square` (how far it will go), `pa
 
 Of the community: `membership` (who belongs to it), `tag_actors` and `tag_places` (what it talks about, and where),
 `background` (what everybody else does), `emergence`, `drift` and `tag_divergence` (what came up, how many follow it,
-how far tags lie apart), `cohort` with `cohort_actor` and `before_after` (who left, whether they come back, and how).
+how far tags lie apart), `resonance` (how new that was, and whether it lasted), `cohort` with `cohort_actor` and
+`before_after` (who left, whether they come back, and how).
 
 What rolls with event time is fed with `add`, moved with `roll` and asked with `read`; what remembers anything tells
 what changed with `changed_rows` and takes it up again with `restore`. Readings depend on what was fed alone, never on

@@ -134,6 +134,19 @@ class TagActors:
             scale=1 << asked.level,
         )
 
+    def between(self, since: int, until: int) -> TagReading:
+        """Return who used what in the panes `since` … `until` - 1, those that run among them, as far as remembered.
+
+        What the longest window has let go of is not. Costs what the panes hold: for what is asked once, not each tick.
+        """
+        rows = {pane: self._rows[pane] for pane in self._order if since <= pane < until}
+        rows |= {pane: self._open[pane].row(pane) for pane in sorted(self._open) if since <= pane < until}
+        asked = _Window(max(0, until - since), 0)
+        asked.move(rows, sorted(rows), end=until)
+        uses = asked.uses
+        counts = {tag: len(actors) for tag, actors in uses.by_tag.items()}
+        return TagReading(counts, len(uses.actors), len(uses.tagged), counts.get(NO_TAG, 0), 1 << asked.level)
+
     def users(self, window: str, tags: Collection[str]) -> set[int]:
         """Return the numbers of the actors of the sample who used any of some tags in a window."""
         asked = self._windows[window]

@@ -112,8 +112,10 @@ class Cut(NamedTuple):
 NO_CUT = Cut(0, 1.0)
 
 
-def expected_by_chance(uses: Sequence[int], *, n_p: int, n_q: int, cut: Cut = NO_CUT) -> Chance:
+def expected_by_chance(uses: Sequence[int], *, n_p: int, n_q: int, cut: Cut = NO_CUT, weight_p: float = 0.5) -> Chance:
     """Return the mean of divergence and G² where chance alone divides uses (of each tag) into n_p and n_q.
+
+    The divergence is that from the mixture of equal parts: of p by the weight `weight_p`, of q by the rest of 1.
 
     Both are sums over tags, and so are their means: of a tag with c uses p gets as many as a draw of n_p out of
     N = n_p + n_q without replacement catches of c (hypergeometric). Where both sides can expect more than 20 of them,
@@ -134,18 +136,19 @@ def expected_by_chance(uses: Sequence[int], *, n_p: int, n_q: int, cut: Cut = NO
     [1.0, 2.773]
     """
     few, many = min(n_p, n_q), max(n_p, n_q)
+    weight = weight_p if n_p <= n_q else 1 - weight_p
     means: list[Chance] = []
     left_few = left_many = 0.0
     for count, tags in sorted(Counter(uses).items()):
         if count * few > LARGE_MEAN * (few + many):
             mean, left = _of_large_bin(count, few=few, many=many), (0.0, 0.0)
         else:
-            mean, left = _of_tag(count, few=few, many=many, cut=cut)
+            mean, left = _of_tag(count, few=few, many=many, cut=cut, weight=weight)
         means.append(Chance(tags * mean.bits, tags * mean.g2))
         left_few, left_many = left_few + tags * left[0], left_many + tags * left[1]
     if left_few + left_many > 0:
         means.append(_of_large_bin(left_few + left_many, few=few, many=many))
-        means.append(_terms(left_few, left_many, few=few, many=many))
+        means.append(_terms(left_few, left_many, few=few, many=many, weight=weight))
     return Chance(fsum(mean.bits for mean in means), fsum(mean.g2 for mean in means))
 
 
@@ -154,7 +157,7 @@ def _of_large_bin(uses: float, *, few: int, many: int) -> Chance:
     return Chance((1 / few + 1 / many) / (8 * _LN_2) * rest, rest)
 
 
-def _of_tag(uses: int, *, few: int, many: int, cut: Cut) -> tuple[Chance, tuple[float, float]]:
+def _of_tag(uses: int, *, few: int, many: int, cut: Cut, weight: float) -> tuple[Chance, tuple[float, float]]:
     """Return the mean of what one tag adds to divergence and G², and how much of it is left to the last bin."""
     n, x = few + many, max(0, uses - many)
     log_chance = _log_choose(few, x) + _log_choose(many, uses - x) - _log_choose(n, uses)
@@ -165,7 +168,7 @@ def _of_tag(uses: int, *, few: int, many: int, cut: Cut) -> tuple[Chance, tuple[
             break
         score = x * many + y * few
         taken = chance * (cut.taken if score == cut.score else score > cut.score)
-        terms = _terms(x, y, few=few, many=many)
+        terms = _terms(x, y, few=few, many=many, weight=weight)
         bits, g2 = bits + taken * terms.bits, g2 + taken * terms.g2
         left_few, left_many = left_few + (chance - taken) * x, left_many + (chance - taken) * y
         if x < min(uses, few):
@@ -174,13 +177,13 @@ def _of_tag(uses: int, *, few: int, many: int, cut: Cut) -> tuple[Chance, tuple[
     return Chance(bits, g2), (left_few, left_many)
 
 
-def _terms(x: float, y: float, *, few: int, many: int) -> Chance:
-    """Return what a bin with x and y uses adds to the divergence and to G²."""
+def _terms(x: float, y: float, *, few: int, many: int, weight: float) -> Chance:
+    """Return what a bin with x and y uses adds to the divergence, x by a weight and y by the rest of 1, and to G²."""
     bits = g2 = 0.0
     middle = (x / few + y / many) / 2
-    for count, size in ((x, few), (y, many)):
+    for count, size, part in ((x, few, weight), (y, many, 1 - weight)):
         if count:
-            bits += count / size / 2 * log(count / size / middle) / _LN_2
+            bits += count / size * part * log(count / size / middle) / _LN_2
             g2 += 2 * count * log(count * (few + many) / (size * (x + y)))
     return Chance(bits, g2)
 
@@ -213,7 +216,7 @@ def tag_divergence(
     n_p, n_q = (sum(counts.values()) - counts.get(NO_TAG, 0) for counts in (p, q))
     if min(n_p, n_q) < max(n_min, 1):
         return None
-    bins, uses, cut = _binned(p, q, bins_max, (n_p, n_q))
+    bins, uses, cut = binned(p, q, bins_max, (n_p, n_q))
     in_p, in_q = [x for x, _ in bins], [y for _, y in bins]
     raw = min(1.0, jensen_shannon_nats(in_p, in_q) / _LN_2)
     g2, degrees = g_squared(in_p, in_q), len(bins) - 1
@@ -233,12 +236,13 @@ def tag_divergence(
     )
 
 
-def _binned(
+def binned(
     p: Mapping[str, int], q: Mapping[str, int], bins_max: int, totals: tuple[int, int]
 ) -> tuple[list[tuple[int, int]], list[int], Cut]:
-    """Return (count in p, count in q) of the tags that matter most, then of all others together.
+    """Return (count in p, count in q) of the `bins_max` tags that matter most, then of all others together.
 
-    And the uses of each tag on both sides, and where those with a bin of their own stop.
+    And the uses of each tag on both sides, and where those with a bin of their own stop. `totals` are all uses of
+    either side, those without a tag left out.
     """
     n_p, n_q = totals
     # In whole numbers: equal shares are equal, and then the names decide.

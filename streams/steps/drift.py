@@ -285,6 +285,23 @@ class TopicDrift:
             communities=tuple(CommunityEvidence(root or None, people) for root, people in found.communities),
         )
 
+    def said(self, *, since_ms: int, until_ms: int, day_ms: int) -> dict[str, int]:
+        """Return what members said anywhere in a span, as far as it is remembered: actors by tag, each once a day.
+
+        Not once in all: the longer the span, the more would people who say a thing often be like those who say it once,
+        and spans of two lengths could not be compared. Of the smallest sample, so that it tells of people who were
+        seen. Costs what the span holds.
+        """
+        since, until = since_ms // self.pane_ms, -(-until_ms // self.pane_ms)
+        since = max(since, until - self.before_panes)
+        days = max(1, day_ms // self.pane_ms)
+        read = [self._all.between(first, min(first + days, until)) for first in range(since, until, days)]
+        scale = max((one.scale for one in read), default=1)
+        total = Counter[str]()
+        for one in read:
+            total.update({tag: users * one.scale for tag, users in one.counts.items() if tag != NO_TAG})
+        return {tag: users // scale for tag, users in sorted(total.items()) if users >= scale}
+
     # --- remembering --------------------------------------------------------------------------------------------------
 
     def _counts(self) -> tuple[tuple[str, TagActors], ...]:

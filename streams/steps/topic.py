@@ -20,6 +20,7 @@ from streams.lifecycle.rules import rules_hash, scaled
 from streams.lifecycle.states import Lifecycle
 from streams.steps.cascades import TopicCascades
 from streams.steps.drift import NOW_PANES, TopicDrift
+from streams.steps.echo import Echo
 from streams.steps.joins import Joins
 from streams.steps.leavers import Leavers
 from streams.steps.rolling import Rolling
@@ -72,6 +73,7 @@ class Topic:
         )
         self._leavers = Leavers(hour_ms=hour_ms)
         self._joins = Joins(hour_ms=hour_ms)
+        self._echo = Echo(hour_ms=hour_ms)
         self._cascades = TopicCascades(brand=self.brand, topic=self.name)
         self._lifecycle = Lifecycle(brand=self.brand, topic=self.name, row=lifecycle)
         self._bursts = BurstWatch(brand=self.brand, topic=self.name, row=burst)
@@ -150,6 +152,7 @@ class Topic:
         alerts = self._judge(reading)
         self._leavers.follow(before, self._lifecycle.state, at_ms)
         self._joins.follow(before, self._lifecycle.state, at_ms)
+        self._echo.follow(before, self._lifecycle.state, at_ms, drift=self._drift, rules=self._scaled.escaped)
         told = (self._lifecycle.state, reading.windows, reading.measures)
         changed = told != self._told
         self._told = told
@@ -201,6 +204,8 @@ class Topic:
         outcome = self._leavers.read(at_ms, self._scaled.returned)
         self._leavers.tell(measures)
         self._joins.tell(measures)
+        self._echo.listen(at_ms, is_known=outcome is not None, drift=self._drift, rules=self._scaled.escaped)
+        self._echo.tell(measures)
         since_ms = at_ms - self._rolling.day_ms
         by_kind = windows["24h"].by_kind
         share = self._cascades.top_share(
@@ -218,6 +223,7 @@ class Topic:
             breadth=self._drift.breadth(),
             join=self._joins.evidence(),
             joined_ms=self._joins.first_ms,
+            resonance=self._echo.evidence(),
             is_awaited=self._leavers.is_awaited(at_ms, self._scaled.returned),
         )
 
@@ -225,7 +231,7 @@ class Topic:
         """Yield the rows that changed since the last call; only for a topic that was added to or ticked since."""
         key = self.key
         yield f"t|{key}", _encode(self._head())
-        for part in (self._rolling, self._cascades, self._drift, self._leavers, self._joins):
+        for part in (self._rolling, self._cascades, self._drift, self._leavers, self._joins, self._echo):
             for name, value in part.changed_rows():
                 yield f"{name}|{key}", value
 
@@ -271,6 +277,7 @@ class Topic:
         topic._drift.restore(by_prefix)
         topic._leavers.restore(by_prefix)
         topic._joins.restore(by_prefix)
+        topic._echo.restore(by_prefix)
         topic._cascades.restore(
             largest=by_prefix.get("k", ()), watched=by_prefix.get("v", ()), histories=by_prefix.get("h", ())
         )

@@ -52,7 +52,8 @@ class TagActorsDriver:
             measure.add(pane, actor, tags)
 
     def _readings(self, measure: TagActors) -> object:
-        return measure.is_empty(), [measure.read(window) for window in self.lengths]
+        days = measure.between(max(0, measure.end - 48), measure.end + 1)
+        return measure.is_empty(), [measure.read(window) for window in self.lengths], days
 
     def batch(self, run: Run) -> object:
         """Add everything, roll to the last pane and read as it runs, then roll over it."""

@@ -64,7 +64,7 @@ def test_an_alert_is_written_with_every_field_of_the_published_sample() -> None:
         | {"relation": ">=", "bound": "value", "any_of": None, "guard": False}
     ]
     empty = {"emergent": [], "cascades": [], "windows": {}, "baseline": "learning", "flags": []}
-    assert written["evidence"] == empty | {"breadth": None, "join": None}
+    assert written["evidence"] == empty | {"breadth": None, "join": None, "resonance": None}
 
 
 @given(

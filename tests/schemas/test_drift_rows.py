@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import drift_rows
-from schemas.drift_rows import DriftRow, TagActorsRow, TagPlacesRow
+from schemas.drift_rows import DriftRow, EchoRow, TagActorsRow, TagPlacesRow
 from schemas.rows import ROW_BYTES_MAX
 from streams.measures.tag_actors import PANE_BYTES_MAX
 from streams.steps.drift import KNOWN_MAX
@@ -26,12 +26,21 @@ rows = st.one_of(
         st.lists(packed, max_size=5).map(tuple),
         st.lists(st.lists(st.tuples(whole, whole, whole), max_size=4).map(tuple), max_size=5).map(tuple),
     ),
+    st.builds(
+        EchoRow,
+        st.none() | whole,
+        st.lists(st.tuples(st.text(), whole), max_size=5).map(tuple),
+        st.none() | whole,
+        known,
+        known,
+        st.none() | whole,
+    ),
     st.builds(DriftRow, whole, known, known, known, known, st.lists(emergent, max_size=5).map(tuple), whole),
 )
 
 
 @given(rows)
-def test_row_is_the_same_after_encoding_and_decoding(row: TagActorsRow | TagPlacesRow | DriftRow) -> None:
+def test_row_is_the_same_after_encoding_and_decoding(row: TagActorsRow | TagPlacesRow | DriftRow | EchoRow) -> None:
     """A table gives back what was put into it."""
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=type(row)) == row
 
@@ -55,7 +64,7 @@ def test_every_row_is_an_array_outside_the_garbage_collector() -> None:
     """There are many of them: field names would only add to their size, and the collector would walk them in vain."""
     shapes = [kind for kind in vars(drift_rows).values() if isinstance(kind, type(msgspec.Struct))]
 
-    assert {TagActorsRow, TagPlacesRow, DriftRow} <= set(shapes)
+    assert {TagActorsRow, TagPlacesRow, DriftRow, EchoRow} <= set(shapes)
     assert all(kind.__struct_config__.array_like and not kind.__struct_config__.gc for kind in shapes)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.alert import BreadthEvidence, CascadeEvidence, EmergentEvidence, JoinEvidence
+from schemas.alert import BreadthEvidence, CascadeEvidence, EmergentEvidence, JoinEvidence, ResonanceEvidence
 from schemas.cascade import CascadeVitals
 from schemas.rules import DAY_MS, MINUTE_MS
 from schemas.vitals import Measures, WindowVitals
@@ -46,6 +46,7 @@ def reading(
     breadth: BreadthEvidence | None = None,
     join: JoinEvidence | None = None,
     joined_ms: int | None = None,
+    resonance: ResonanceEvidence | None = None,
     **measures: Any,
 ) -> Reading:
     """Return a reading of a seeded topic with an ordinary audience; what is given replaces what is ordinary."""
@@ -76,6 +77,7 @@ def reading(
         breadth=breadth,
         join=join,
         joined_ms=joined_ms,
+        resonance=resonance,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.alert import OUTCOMES, BreadthEvidence, EmergentEvidence, JoinEvidence, Status
+from schemas.alert import OUTCOMES, BreadthEvidence, EmergentEvidence, JoinEvidence, ResonanceEvidence, Status
 from schemas.rules import DAY_MS, HOUR_MS, Rules
 from streams.lifecycle import escape_conditions
 from streams.lifecycle.conditions import Reading
@@ -242,6 +242,28 @@ def test_every_outcome_has_its_own_words(outcome: str, said: str) -> None:
 def test_a_return_is_told_in_plain_words(change: dict[str, Any], words: str) -> None:
     """No "0 % are back", no "1.0 times as much", and nothing of what nobody measured."""
     assert words in say(mood("back", NOW_MS, **change), outcome="returned")
+
+
+@pytest.mark.parametrize(
+    ("novelty", "resonance", "words"),
+    [
+        (0.31, 0.25, "what was new in the talk elsewhere has stayed with members (novelty 0.31 bits, resonance 0.25)"),
+        (0.31, 0.1, "some of what was new in the talk elsewhere has stayed with members (novelty 0.31 bits, "),
+        (0.31, -0.02, "what was new in the talk elsewhere is hardly heard among members since (novelty 0.31 bits, "),
+        (0.02, 0.02, ""),
+        (None, None, ""),
+        (0.31, None, ""),
+    ],
+)
+def test_a_return_tells_whether_the_drift_lasted(novelty: float | None, resonance: float | None, words: str) -> None:
+    """Where it is known, and where there was anything new that could last; whatever became of those who had left."""
+    transience = None if novelty is None or resonance is None else novelty - resonance
+    found = ResonanceEvidence("a", "b", "c", novelty, transience, resonance)
+    for outcome in OUTCOMES:
+        summary = say(mood("back", NOW_MS, resonance=found), outcome=outcome)
+
+        assert words in summary
+        assert ("new in the talk elsewhere" in summary) == bool(words)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

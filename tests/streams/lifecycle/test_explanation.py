@@ -1,6 +1,6 @@
 """An explanation says what happened, why, and from what, in lines that a person can read."""
 
-from schemas.alert import Condition, EmergentEvidence
+from schemas.alert import Condition, EmergentEvidence, ResonanceEvidence
 from schemas.rules import MINUTE_MS
 from schemas.vitals import Measures, Vitals, WindowVitals
 from streams.lifecycle.explanation import ROWS_MAX, explain, number_of, said
@@ -32,6 +32,21 @@ def test_an_explanation_holds_all_that_decided() -> None:
     assert "31 accounts in 4 cascades" in text
     assert "60 posts and shares, 3 deep" in text
     assert "It rests on 10 signals" in text
+
+
+def test_an_explanation_tells_whether_the_drift_lasted() -> None:
+    """Where the alert knows it: between when the talk elsewhere was, how new, and how soon over."""
+    raised = alert(1)
+    raised.evidence.resonance = ResonanceEvidence("2026-05-09", "2026-05-11", "2026-05-18", 0.31, None, None)
+    lines = list(explain(raised, [raised]))
+    first = lines.index("What members said from 2026-05-09 to 2026-05-11, while they were elsewhere:")
+
+    assert [line.split()[:3] for line in lines[first + 1 : first + 4]] == [
+        ["novelty", "0.31", "bits"],
+        ["transience", "unknown", "bits"],
+        ["resonance", "unknown", "bits,"],
+    ]
+    assert "2026-05-18" in lines[first + 2]
 
 
 def test_measures_are_shown_over_time_from_the_first_tick_to_the_last() -> None:

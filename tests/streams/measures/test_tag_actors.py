@@ -120,6 +120,24 @@ def test_samples_are_those_of_the_definition(
         check_against_definition(run)
 
 
+@given(st.lists(st.tuples(gaps, said), min_size=1, max_size=8), st.integers(0, 200), st.integers(0, 200))
+def test_any_span_that_is_remembered_is_what_a_count_of_everything_says(
+    run: list[tuple[int, list[Said]]], ago: int, length: int
+) -> None:
+    """Whole panes and those that run alike, and whatever the windows are; what they let go of is gone."""
+    measure, panes, end = TagActors(LENGTHS, LAGS), Panes(), 0
+    for gap, acts in run:
+        end += gap
+        measure.roll(end - 1)
+        for actor, tags in acts:
+            measure.add(end - 1, actor, tags)
+            panes.setdefault(end - 1, {}).setdefault(actor, set()).update(tags or {NO_TAG})
+    since = max(0, end - ago)
+    kept = max(since, end - 1 - 192)
+
+    assert measure.between(since, since + length) == by_definition(panes, start=kept, stop=since + length, running=None)
+
+
 @given(st.lists(st.tuples(gaps, said), min_size=1, max_size=6), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_rows_do_not_depend_on_the_order_within_a_pane(
     run: list[tuple[int, list[Said]]], stopped_after: int, rng: random.Random
