@@ -101,14 +101,14 @@ class Echo:
         )
 
     def changed_rows(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield the row `e` if it changed since the last call."""
+        """Yield the row `z` if it changed since the last call."""
         if self._has_changed:
             self._has_changed = False
-            yield "e", _encode(self._row)
+            yield "z", _encode(self._row)
 
     def restore(self, rows: Mapping[str, Sequence[bytes]]) -> None:
         """Take up the row of an earlier `changed_rows`."""
-        for value in rows.get("e", ()):
+        for value in rows.get("z", ()):
             self._row = _decode(value, type=EchoRow)
 
 

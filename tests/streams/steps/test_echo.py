@@ -159,7 +159,7 @@ def test_a_restart_between_any_two_ticks_changes_nothing() -> None:
         rows |= {name: row for name, row in echo.changed_rows() if row}
         assert list(echo.changed_rows()) == []
         echo = Echo(hour_ms=HOUR_MS)
-        echo.restore({"e": [rows["e"]]})
+        echo.restore({"z": [rows["z"]]})
         also(drift, at_ms, 1, ["#wild"])
     for one in (echo, kept_echo):
         one.listen(KNOWN_MS, is_known=True, drift=drift, rules=RULES)
