@@ -144,7 +144,8 @@ class MemberRules(Struct, forbid_unknown_fields=True, frozen=True):
     """Who belongs to a topic's community (MEASURES.md §§1, 10).
 
     An actor with `events_min` on-topic acts on `days_min` UTC days within `window_ms`, or with `burst_events_min` in a
-    day; core members were there in `core_weeks_min` of the last four weeks.
+    day, for as long as that is so: by the latter alone until the first of these acts is a day old, whether the topic is
+    still valid or not. Core members were there in `core_weeks_min` of the last four weeks.
     """
 
     events_min: Count = 2

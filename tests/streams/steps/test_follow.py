@@ -19,8 +19,10 @@ from schemas.attributed import (
     TopicLink,
 )
 from schemas.contribution import Contribution, ContributionItem, Retraction
+from schemas.seeds import Seeds, TopicRecord, TopicVersion
 from schemas.signal import KINDS
 from streams.attribution.acts import act_number
+from streams.attribution.matcher import Registry
 from streams.measures.node_index import number_of
 from streams.steps.attribute import AttributeStep
 from streams.steps.follow import FollowStep
@@ -209,6 +211,33 @@ def test_what_a_member_says_elsewhere_counts_once_however_often_it_is_told() -> 
         step.restore(rows.items(), offset=offset, frontier=frontier, context=context)
 
     assert told == [("w", "own", 10), ("v", "own", 12), ("w", "other", 13), ("w", "own", HOUR_MS + 11)]
+
+
+def test_members_of_a_day_are_followed_for_a_day_whether_their_topic_goes_on_or_not() -> None:
+    """Three acts within a day make a member until the first is a day old, to the millisecond; that the topic is over
+    by then takes nothing away and adds nothing: where its community goes next is what there is to know.
+    """
+    link, day_ms = (TopicLink("acme/boom", ADOPTED),), 24 * HOUR_MS
+    ended_ms = START_MS + 3 * HOUR_MS
+    version = TopicVersion(0, accounts={}, seeds=Seeds(tags=("boom",)), valid_to_ms=ended_ms)
+    signals = [
+        *(AttributedSignal(START_MS + hour * HOUR_MS, f"a{hour}", "ana", 0, "n", "r", link) for hour in range(3)),
+        *(
+            AttributedSignal(at_ms, f"b{at_ms}", "ana", 0, "n", "hers", (), ("cats",))
+            for at_ms in (START_MS + HOUR_MS, ended_ms, START_MS + day_ms - 1, START_MS + day_ms)
+        ),
+    ]
+    for versions in ((version,), (msgspec.structs.replace(version, valid_to_ms=None),)):
+        step = FollowStep(Registry([TopicRecord("acme", "boom", versions)]), origins=1)
+        packet = AttributedPacket(1, 0, BEGINNING, (START_MS + 2 * day_ms, ""), tuple(sorted(signals, key=stamp_of)))
+        told = contributions_of(step.advance([(0, packet)], next_offset=1).items)
+
+        assert [one.at for one in told if one.lineage == WILD] == [ended_ms, START_MS + day_ms - 1]
+
+
+def stamp_of(signal: AttributedSignal) -> tuple[int, str]:
+    """Return the place of a signal in the total order."""
+    return signal.at, signal.id
 
 
 def test_core_members_were_there_in_three_of_four_weeks() -> None:
