@@ -87,13 +87,15 @@ def build_alert(
     rising: bool = False,
     joined: bool = False,
     successor: str | None = None,
+    is_left: bool = False,
     left_ms: int | None = None,
 ) -> Alert:
     """Tell the present revision of an episode, as read at a tick.
 
     `conditions` are those that lead into the state, for `resolved` those that lead out of it. `rising` says that an
     update is told because of its severity, `joined` because the brand has joined the talk elsewhere. `successor` is
-    the state whose episode goes on where this one is `superseded`, `left_ms` (epoch ms) since when the community has
+    the state whose episode goes on where this one is `superseded`; `is_left` says that this one is what another that
+    ended has left, `left_ms` (epoch ms) since when the community has
     been elsewhere.
     """
     name = f"{brand}/{topic}"
@@ -117,6 +119,7 @@ def build_alert(
             conditions=conditions,
             rising=rising,
             successor=successor,
+            is_left=is_left,
         )
     return compose_alert(
         brand=brand,

@@ -66,6 +66,11 @@ class BurstWatch:
         return self._episode is not None or self._entering is not None
 
     @property
+    def since_ms(self) -> int | None:
+        """Since when the open burst has lasted (epoch ms), None where there is none."""
+        return None if self._episode is None else self._episode.since_ms
+
+    @property
     def needs_ticks(self) -> bool:
         """Whether the topic must be judged at every tick, traffic or not: otherwise silent ticks may be left out."""
         return self.is_unusual

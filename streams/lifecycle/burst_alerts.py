@@ -7,11 +7,15 @@ from schemas.lifecycle_rows import EpisodeRow
 from streams.lifecycle.alerts import compose_alert
 from streams.lifecycle.burst_conditions import HOUR, is_unread
 from streams.lifecycle.conditions import Reading, on_topic, rounded, satisfied
-from streams.lifecycle.wording import ROOT_CHARACTERS_SAID, duration, moment, shortened
+from streams.lifecycle.state_words import place_of
+from streams.lifecycle.wording import decimal, duration, moment
 from streams.measures.baseline import BaselineReading, Level
 
 BUSY_SHARE = 0.25
 """From this share of the hour's signals on the busiest account is worth a word."""
+
+EACH = 3.5
+"""So many signals an account within an hour are worth a word: a crowd says one thing each, a few who push say more."""
 
 PHRASES: dict[str, str] = {
     "firing": "Talk about {name} has surged since {since}",
@@ -103,7 +107,7 @@ def burst_summary(
     elif status == "updated" and not satisfied(conditions):
         phrase = RECEDING
     opening = phrase.format(name=name, since=moment(episode.since_ms), age=duration(reading.at_ms - episode.since_ms))
-    parts = [_volume(reading, baseline), *(() if status == "resolved" else (_makers(reading), _where(reading)))]
+    parts = [_volume(reading, baseline), *(() if status == "resolved" else (_makers(reading), place_of(reading)))]
     return f"{opening}: {'; '.join(part for part in parts if part)}."
 
 
@@ -111,25 +115,22 @@ def _volume(reading: Reading, baseline: BaselineReading) -> str:
     hour = reading.windows[HOUR]
     usual = USUAL[baseline.level].format(expected=baseline.expected)
     who = f"{_many(on_topic(hour), 'signal')} by {_many(hour.actors, 'account')}"
+    if hour.actors and on_topic(hour) >= EACH * hour.actors:
+        who += f" ({decimal(on_topic(hour) / hour.actors)} each)"
     return f"{who} within {duration(reading.hour_ms)}, {usual}"
 
 
 def _makers(reading: Reading) -> str:
-    """Say how much of the hour people started themselves, and whether one account stands out."""
+    """Say whether people or the brand started most of the hour's talk, and whether one account stands out."""
     hour = reading.windows[HOUR]
-    own = hour.by_lineage.get("adopted", 0)
-    parts = [f"{own:,} of them are in conversations that people started themselves"] if own else []
+    total, own = on_topic(hour), hour.by_lineage.get("adopted", 0)
+    parts = []
+    if total > 0:
+        count, who = (own, "people started themselves") if 2 * own >= total else (total - own, "the brand started")
+        parts.append(f"{'all' if count == total else f'{count:,}'} of them are in conversations that {who}")
     if hour.top_actor_share >= BUSY_SHARE:
         parts.append(f"one account alone made {100 * hour.top_actor_share:.0f} % of all")
     return " and ".join(parts)
-
-
-def _where(reading: Reading) -> str:
-    if not reading.cascades:
-        return ""
-    largest = min(reading.cascades, key=lambda cascade: (-cascade.size, -cascade.depth, cascade.root))
-    root = shortened(largest.root, characters_max=ROOT_CHARACTERS_SAID)
-    return f"the largest cascade of the day is {root} with {largest.size:,} posts and shares, {largest.depth:,} deep"
 
 
 def _many(count: int, thing: str) -> str:

@@ -110,7 +110,8 @@ def _escaped(
     elif status == "updated" and not satisfied(conditions):
         phrase = ESCAPED_RECEDING
     is_over = status == "resolved"
-    parts = (_elsewhere(reading, is_over=is_over), _since_joined(reading), _here(reading))
+    apart = "" if is_over else _apart(reading.measures)
+    parts = (_elsewhere(reading, is_over=is_over), apart, _since_joined(reading), _here(reading))
     return phrase, (*parts, "whether those who had left come back is watched from now on") if is_over else parts
 
 
@@ -127,6 +128,13 @@ def _elsewhere(reading: Reading, *, is_over: bool) -> str:
     low = _at_least(measures.drift_share, measures.drift_share_low)
     spread = _spread(reading.breadth) if places else ""
     return f"{share} of its active members{low} now talk about {places or 'other things'}{spread}"
+
+
+def _apart(measures: Measures) -> str:
+    """Say how far what members say has moved from what the brand and its audience say, where that is known."""
+    if measures.tag_divergence_bits is None:
+        return ""
+    return f"their tags lie {measures.tag_divergence_bits:.2f} of 1 bit apart from those of the brand and its audience"
 
 
 def _at_least(share: float, low: float | None) -> str:

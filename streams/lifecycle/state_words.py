@@ -5,7 +5,10 @@ import math
 from schemas.alert import CascadeEvidence, Condition, Status
 from schemas.lifecycle_rows import EpisodeRow
 from streams.lifecycle.conditions import DAY, Reading, is_cold, satisfied
-from streams.lifecycle.wording import ROOT_CHARACTERS_SAID, decimal, duration, moment, people, percent, shortened
+from streams.lifecycle.wording import ROOT_CHARACTERS_SAID, duration, moment, multiple, people, percent, shortened
+
+MOST = 0.5
+"""From this share of the day on one conversation is most of it."""
 
 # What happened, by status and state; "" stands for any other state. An escape of talk is news, not an incident: these
 # sentences praise and blame nobody, and none of them calls for repair.
@@ -16,7 +19,7 @@ PHRASES: dict[str, dict[str, str]] = {
         "": "{name} has been {state} since {since}",
     },
     "updated": {
-        "growing": "{name} stays larger than it was, {age} on (since {since})",
+        "growing": "{name} stays larger than usual, {age} on (since {since})",
         "outgrown": "The community goes on making {name} its own, {age} on (since {since})",
         "": "{name} is still {state}, {age} on (since {since})",
     },
@@ -26,13 +29,22 @@ PHRASES: dict[str, dict[str, str]] = {
         "": "{name} is no longer {state} after {age} (since {since})",
     },
     "superseded": {
+        "growing": "{name} grew for {age} (since {since}), and {next}",
         "outgrown": "The community that made {name} its own for {age} (since {since}) goes on elsewhere",
-        "": "{name} has gone from {state} to {successor} after {age} (since {since})",
+        "": "{name} was {state} for {age} (since {since}), and {next}",
     },
     "expired": {
         "": "{name} is no longer watched, after being {state} for {age} (since {since})",
     },
 }
+# What a state has given way to.
+NEXT: dict[str, str] = {
+    "outgrown": "its community has now made it its own",
+    "escaped": "its community has now taken its talk elsewhere",
+    "": "is {successor} now",
+}
+# The same for `updated`, where it still grows and no more than that is to be told.
+GOES_ON_GROWING = "{name} goes on growing, {age} on (since {since})"
 # The same for `updated`, where the severity is higher than ever before in the episode.
 PHRASES_RISING: dict[str, str] = {
     "growing": "{name} is growing more strongly, {age} on (since {since})",
@@ -56,23 +68,35 @@ def summary_of(
     conditions: tuple[Condition, ...],
     rising: bool = False,
     successor: str | None = None,
+    is_left: bool = False,
 ) -> str:
-    """Say in one sentence what happened, since when, by which numbers, and where most of it takes place."""
+    """Say in one sentence what happened, since when, by which numbers, and where most of it takes place.
+
+    `successor` is the state that follows where this one is superseded; `is_left` says that this one is what another
+    has left: it held before that and goes on.
+    """
+    opening = _phrase(episode.state, "updated" if is_left else status, conditions, rising=rising).format(
+        name=name,
+        state=episode.state,
+        since=moment(episode.since_ms),
+        age=duration(reading.at_ms - episode.since_ms),
+        next=NEXT.get(successor or "", NEXT[""]).format(successor=successor),
+    )
+    decisive = _pace(reading, conditions) if episode.state == "growing" else _own_part(reading)
+    parts = [decisive, _crowd(reading), place_of(reading, share=reading.measures.top_cascade_share)]
+    return f"{opening}: {'; '.join(part for part in parts if part)}."
+
+
+def _phrase(state: str, status: Status, conditions: tuple[Condition, ...], *, rising: bool) -> str:
+    """Return the words for what happened, before its numbers are put in."""
     phrases = PHRASES[status]
     if status == "updated" and rising:
         phrases = PHRASES_RISING
     elif status == "updated" and not satisfied(conditions):
         phrases = PHRASES_RECEDING
-    opening = phrases.get(episode.state, phrases[""]).format(
-        name=name,
-        state=episode.state,
-        since=moment(episode.since_ms),
-        age=duration(reading.at_ms - episode.since_ms),
-        successor=successor,
-    )
-    decisive = _pace(reading, conditions) if episode.state == "growing" else _own_part(reading)
-    parts = [decisive, _crowd(reading), _where(reading)]
-    return f"{opening}: {'; '.join(part for part in parts if part)}."
+    elif status == "updated" and state == "growing" and _doubles(conditions):
+        return GOES_ON_GROWING
+    return phrases.get(state, phrases[""])
 
 
 def _own_part(reading: Reading) -> str:
@@ -84,7 +108,7 @@ def _own_part(reading: Reading) -> str:
         subject = "which" if parts else "conversations that people started themselves"
         day = reading.windows[DAY].by_lineage
         if day.get("brand", 0) + day.get("seeded", 0):
-            parts.append(f"{subject} draw {decimal(ratio)} times the engagement of those that the brand started")
+            parts.append(f"{subject} draw {multiple(ratio)} the engagement of those that the brand started")
         else:
             parts.append("the brand started none of late")
     return ", ".join(parts)
@@ -95,11 +119,14 @@ def _pace(reading: Reading, conditions: tuple[Condition, ...]) -> str:
     if any(one.name == "baseline_z" and one.relation == ">=" and one.holds and not one.guard for one in conditions):
         parts.append(f"its audience is far above the usual (z = {reading.measures.baseline_z:.1f})")
     doubling_s = reading.measures.doubling_time_s
-    # A doubling that takes a week is no news.
-    doubles = any(one.name == "doubling_time_s" and one.relation == "<=" and one.holds for one in conditions)
-    if doubles and doubling_s is not None and 0 < doubling_s < math.inf:
-        parts.append(f"activity doubles every {duration(round(doubling_s * 1000))}")
+    if _doubles(conditions) and doubling_s is not None and 0 < doubling_s < math.inf:
+        parts.append(f"at its pace activity doubles in {duration(round(doubling_s * 1000))}")
     return " and ".join(parts)
+
+
+def _doubles(conditions: tuple[Condition, ...]) -> bool:
+    """Say whether activity doubles soon enough to count: a doubling that takes a week is no news."""
+    return any(one.name == "doubling_time_s" and one.relation == "<=" and one.holds for one in conditions)
 
 
 def _crowd(reading: Reading) -> str:
@@ -110,12 +137,21 @@ def _crowd(reading: Reading) -> str:
     return f"{said}, where {expected:,.0f} would be usual"
 
 
-def _where(reading: Reading) -> str:
+def place_of(reading: Reading, *, share: float | None = None) -> str:
+    """Say where most of it takes place, and whether that is told by an alert of its own: then it is one cause.
+
+    `share` is how much of a day the largest conversation is, where that is known.
+    """
     largest = largest_first(reading.cascades)[:1]
     if not largest or largest[0].size < 2:
         return ""
     root = shortened(largest[0].root, characters_max=ROOT_CHARACTERS_SAID)
-    return f"the largest cascade is {root} with {largest[0].size:,} posts and shares, {largest[0].depth:,} deep"
+    size = f"{largest[0].size:,} posts and shares, {largest[0].depth:,} deep"
+    if largest[0].root not in reading.viral:
+        return f"the largest conversation of the day is {root} with {size}"
+    if share is not None and share >= MOST:
+        return f"most of it is one post and its shares, {root}, told of as viral by itself: {size}"
+    return f"the largest conversation of the day is the post told of as viral by itself, {root} with {size}"
 
 
 def largest_first(cascades: tuple[CascadeEvidence, ...]) -> list[CascadeEvidence]:

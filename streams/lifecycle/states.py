@@ -225,11 +225,12 @@ class Lifecycle:
             self._left_ms = since_ms
         if target >= 0 and LADDER[target].told:
             assert since_ms is not None, "a state that is told is entered by its conditions"
-            alerts.append(self._open(tick, LADDER[target], found.enter[self.state], since_ms))
+            is_left = left is not None and way is not None
+            alerts.append(self._open(tick, LADDER[target], found.enter[self.state], since_ms, is_left=is_left))
         self._forget()
         return alerts
 
-    def _open(self, tick: _Tick, rung: Rung, enter: Conditions, since_ms: int) -> Alert:
+    def _open(self, tick: _Tick, rung: Rung, enter: Conditions, since_ms: int, *, is_left: bool) -> Alert:
         """Open the episode of the present state, and tell it."""
         found = enter if rung.beside is None else (*enter, *rung.beside(tick.reading, tick.rules))
         self._episode = episodes.opened(
@@ -241,7 +242,7 @@ class Lifecycle:
             severity=severity_of(found),
             outcome=tick.reading.outcome if rung.state == RETURNED else None,
         )
-        return self._alert(tick, self._episode, "firing", self._episode.severity, found)
+        return self._alert(tick, self._episode, "firing", self._episode.severity, found, is_left=is_left)
 
     def _remind(self, tick: _Tick, found: _Found) -> list[Alert]:
         """Tell the open episode again: it is more severe than ever told, the brand has joined, or a reminder is due."""
@@ -268,6 +269,7 @@ class Lifecycle:
         *,
         rising: bool = False,
         joined: bool = False,
+        is_left: bool = False,
     ) -> Alert:
         return build_alert(
             brand=self.brand,
@@ -281,6 +283,7 @@ class Lifecycle:
             rising=rising,
             joined=joined,
             successor=self.state if status == "superseded" else None,
+            is_left=is_left,
             left_ms=self._left_ms,
         )
 

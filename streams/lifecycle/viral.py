@@ -14,19 +14,14 @@ from schemas.lifecycle_rows import EpisodeRow, TimerRow, ViralRow
 from schemas.rules import Rules
 from streams.lifecycle import episodes
 from streams.lifecycle.alerts import compose_alert, severity_of
-from streams.lifecycle.conditions import (
-    ENDED_NAME,
-    Reading,
-    is_too_old,
-    rounded,
-    satisfied,
-    viral_enter,
-    viral_leave,
-)
+from streams.lifecycle.conditions import Reading, rounded, satisfied
 from streams.lifecycle.timers import has_lasted, resumed, run_among
+from streams.lifecycle.viral_conditions import ENDED_NAME, is_too_old, viral_enter, viral_leave
 from streams.lifecycle.viral_words import is_supercritical, viral_summary_of
 
 STATE = "viral"
+IN_CASCADES = ("post", "reply", "share", "quote")
+"""The kinds of signals that cascades are made of."""
 WATCHED_MAX = 200
 """Cascades of one topic that are watched at a time; of those without an episode the smallest are left out."""
 
@@ -87,6 +82,10 @@ class ViralWatch:
     def needs_ticks(self) -> bool:
         """Whether the topic must be judged at every tick, traffic or not: an episode is open, or a timer runs."""
         return any(row.episode is not None or row.timers for row in self._rows.values())
+
+    def told(self) -> frozenset[str]:
+        """Return the roots of the cascades that are told of as viral at the moment."""
+        return frozenset(root for root, row in self._rows.items() if row.episode is not None)
 
     def take(self, vitals: CascadeVitals, rules: Rules) -> None:
         """Remember how a cascade stands, until its next vitals; `rules` are scaled already.
@@ -254,10 +253,18 @@ class ViralWatch:
                 vitals=vitals,
                 conditions=found,
                 told_forecast=told,
+                surge_ms=tick.reading.surge_ms if status == "firing" and is_surge(vitals, tick.reading) else None,
             ),
             since_ms=vitals.began_at,
             signals=vitals.size,
         )
+
+
+def is_surge(vitals: CascadeVitals, reading: Reading) -> bool:
+    """Say whether a cascade is most of what was posted and shared within the hour; only where it is no older."""
+    by_kind = reading.windows["1h"].by_kind
+    posts = sum(by_kind.get(kind, 0) for kind in IN_CASCADES)
+    return vitals.began_at >= reading.at_ms - reading.hour_ms and 2 * vitals.size >= posts
 
 
 def is_another(forecast: float | None, *, told: float | None, change: float) -> bool:

@@ -24,10 +24,12 @@ def viral_summary_of(
     vitals: CascadeVitals,
     conditions: tuple[Condition, ...],
     told_forecast: float | None = None,
+    surge_ms: int | None = None,
 ) -> str:
     """Say what happens to one cascade of the topic `name`, where it is, how large it is and what it will become.
 
     `told_forecast` is what was said of its end before, needed for `updated`. `conditions` are those of the alert.
+    `surge_ms` is since when a burst is told that is mostly this cascade.
     """
     since, age = moment(episode.since_ms), duration(at_ms - episode.since_ms)
     size = f"{vitals.size:,} posts and shares, {vitals.depth:,} deep"
@@ -44,7 +46,8 @@ def viral_summary_of(
         reason = next((one for one in reversed(ENDINGS) if one in held), "reproduction")
         opening = f"A post on {name} {ENDINGS[reason].format(age=age)} (viral since {since})"
         end = []
-    parts = [f"{root} with {size}", _pace(conditions), *end]
+    cause = f"most of the surge of talk that is told of since {moment(surge_ms)} is this post" if surge_ms else ""
+    parts = [f"{root} with {size}", _pace(conditions), *end, cause]
     return f"{opening}: {'; '.join(part for part in parts if part)}."
 
 
@@ -85,8 +88,8 @@ def _end(vitals: CascadeVitals, conditions: tuple[Condition, ...], *, is_large: 
     if not is_large or percentile is None:
         return end
     if percentile >= 1:
-        return f"{end}, more than any cascade here grew to"
-    return f"{end}, more than {int(rounded(100 * percentile) or 0)} of 100 cascades here grew to"
+        return f"{end}, more than any conversation here grew to"
+    return f"{end}, more than {int(rounded(100 * percentile) or 0)} of 100 conversations here grew to"
 
 
 def _interval(vitals: CascadeVitals, closed: str, open_: str) -> str:
@@ -110,4 +113,4 @@ def _turn(vitals: CascadeVitals, conditions: tuple[Condition, ...], *, told: flo
     new, old = about(now, least=shares), about(told)
     if new == old:
         new, old = f"{now:,.0f}", f"{told:,.0f}"
-    return f"is heading for about {new} shares instead of {old}"
+    return f"is now heading for about {new} shares, where about {old} were expected before"

@@ -91,6 +91,15 @@ def decimal(number: float) -> str:
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
 
 
+def multiple(ratio: float) -> str:
+    """Return how many times as much something is, less being said to be less: to be followed by what it is.
+
+    >>> multiple(6.84), multiple(0.1)
+    ('6.8 times', 'only 10 % of')
+    """
+    return f"{decimal(ratio)} times" if ratio >= 1 else f"only {percent(ratio)} of"
+
+
 def people(count: int) -> str:
     """Return how many people there are.
 

@@ -18,6 +18,7 @@ from streams.lifecycle.burst import BurstWatch
 from streams.lifecycle.conditions import Reading, on_topic, rounded
 from streams.lifecycle.rules import rules_hash, scaled
 from streams.lifecycle.states import Lifecycle
+from streams.lifecycle.viral import IN_CASCADES
 from streams.steps.cascades import TopicCascades
 from streams.steps.drift import NOW_PANES, TopicDrift
 from streams.steps.echo import Echo
@@ -30,7 +31,6 @@ _decode = msgspec.msgpack.decode
 
 FORGOTTEN_DAYS = 42
 """A topic that slept for so long is a new one: its baseline, six weeks of it, is empty by then."""
-IN_CASCADES = ("post", "reply", "share", "quote")
 
 _Told = tuple[str, dict[str, WindowVitals], Measures]
 
@@ -168,6 +168,8 @@ class Topic:
         """Return the alerts of a tick: of cascades, of the lifecycle, of bursts."""
         rules, at_ms = self._scaled, reading.at_ms
         alerts = self._cascades.viral.judge(reading, rules, self._hash)
+        if viral := self._cascades.viral.told():
+            reading = msgspec.structs.replace(reading, viral=viral)
         alerts += self._lifecycle.judge(reading, rules, self._hash)
         count = on_topic(reading.windows["1h"])
         usual = self._rolling.usual_hour(at_ms, count, rules.baseline)
@@ -224,6 +226,7 @@ class Topic:
             join=self._joins.evidence(),
             joined_ms=self._joins.first_ms,
             resonance=self._echo.evidence(),
+            surge_ms=self._bursts.since_ms,
             is_awaited=self._leavers.is_awaited(at_ms, self._scaled.returned),
         )
 

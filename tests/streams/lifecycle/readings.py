@@ -47,6 +47,8 @@ def reading(
     join: JoinEvidence | None = None,
     joined_ms: int | None = None,
     resonance: ResonanceEvidence | None = None,
+    viral: frozenset[str] = frozenset(),
+    surge_ms: int | None = None,
     **measures: Any,
 ) -> Reading:
     """Return a reading of a seeded topic with an ordinary audience; what is given replaces what is ordinary."""
@@ -78,6 +80,8 @@ def reading(
         join=join,
         joined_ms=joined_ms,
         resonance=resonance,
+        viral=viral,
+        surge_ms=surge_ms,
     )
 
 

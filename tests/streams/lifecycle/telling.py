@@ -10,7 +10,14 @@ from streams.lifecycle.episodes import opened
 CASCADES = tuple(CascadeEvidence(f"post-{n}", size=n, depth=n % 3) for n in (7, 512, 3, 40, 41, 2, 12))
 
 
-def tell(reading: Reading, *, state: str = "outgrown", status: Status = "firing", rising: bool = False) -> Alert:
+def tell(
+    reading: Reading,
+    *,
+    state: str = "outgrown",
+    status: Status = "firing",
+    rising: bool = False,
+    is_left: bool = False,
+) -> Alert:
     """Tell an episode whose conditions have held for two hours."""
     enter = {"outgrown": conditions.outgrown_enter, "growing": conditions.growing_enter}[state]
     found = enter(reading, Rules())
@@ -31,6 +38,7 @@ def tell(reading: Reading, *, state: str = "outgrown", status: Status = "firing"
         reading=reading,
         conditions=found,
         rules_hash="f" * 16,
+        is_left=is_left,
         rising=rising,
         successor="outgrown" if status == "superseded" else None,
     )

@@ -53,7 +53,7 @@ def test_a_burst_is_told_with_its_numbers_and_what_is_usual() -> None:
     assert alert.summary == (
         "Talk about cern/higgs has surged since 4 July 2012, 00:00 UTC: 1,283 signals by 410 accounts within "
         "60 minutes, where about 87 would be usual at this time of the week; 790 of them are in conversations that "
-        "people started themselves; the largest cascade of the day is post-512 with 512 posts and shares, 2 deep."
+        "people started themselves; the largest conversation of the day is post-512 with 512 posts and shares, 2 deep."
     )
 
 
@@ -82,7 +82,8 @@ def test_a_learning_topic_says_so() -> None:
 
     assert alert.summary == (
         "There is much talk about cern/higgs since 4 July 2012, 00:00 UTC: 900 signals by 300 accounts within "
-        "60 minutes, in a topic that is too young to say what is usual."
+        "60 minutes, in a topic that is too young to say what is usual; all of them are in conversations that the "
+        "brand started."
     )
     assert "still much talk" in tell(reading, LEARNING, status="updated", age_ms=HOUR_MS).summary
     assert "has calmed down after" in tell(hour(0), LEARNING, status="resolved", age_ms=HOUR_MS).summary
@@ -111,8 +112,16 @@ def test_one_loud_account_is_named_as_such() -> None:
     """A burst that one account makes is not the community's, and that decides what to do about it."""
     loud, calm = (tell(hour(0, top_actor_share=share), usual(9.0)).summary for share in (0.4, 0.2))
 
-    assert "; one account alone made 40 % of all" in loud
+    assert " and one account alone made 40 % of all" in loud
     assert "account alone" not in calm
+
+
+def test_few_accounts_with_many_signals_each_are_seen() -> None:
+    """A net of bots is not one loud account, and its size is nothing that a count of signals shows."""
+    few, many = (tell(hour(0, signals=240, actors=actors), usual(9.0)).summary for actors in (60, 69))
+
+    assert ": 240 signals by 60 accounts (4.0 each) within" in few
+    assert ": 240 signals by 69 accounts within" in many
 
 
 def test_a_hostile_root_cannot_break_the_sentence() -> None:

@@ -60,8 +60,9 @@ def test_the_sentence_of_an_escape_is_a_map() -> None:
     """Since when, how many surely, where to and with how many, and what is left on the topic itself."""
     assert say(mood("elsewhere", NOW_MS)) == (
         "The community of cern/higgs has taken its talk elsewhere since 4 July 2012, 05:12 UTC: 54 % of its active "
-        "members (at least 47 %) now talk about #nomowmay (120 people) and #bees (48 people); 1,000 people took part "
-        "in the topic itself within 24 hours."
+        "members (at least 47 %) now talk about #nomowmay (120 people) and #bees (48 people); their tags lie 0.31 of 1 "
+        "bit apart from those of the brand and its audience; 1,000 people took part in the topic itself within 24 "
+        "hours."
     )
 
 
@@ -109,10 +110,10 @@ def test_an_escape_of_which_nothing_is_left_ends_without_a_zero() -> None:
 @pytest.mark.parametrize(
     ("actors", "concentration", "words"),
     [
-        (120, 0.64, "(48 people), and 64 % of them had come to the topic by one and the same conversation; 1,000"),
+        (120, 0.64, "(48 people), and 64 % of them had come to the topic by one and the same conversation; their"),
         (120, 0.31, "(48 people), and they come from several circles of the community, the largest with 31 % of them;"),
-        (120, 0.07, "(48 people), and they come from all over the community; 1,000"),
-        (9, 0.64, "(48 people); 1,000"),
+        (120, 0.07, "(48 people), and they come from all over the community; their"),
+        (9, 0.64, "(48 people); their"),
     ],
 )
 def test_an_escape_says_how_broad_it_is(actors: int, concentration: float, words: str) -> None:

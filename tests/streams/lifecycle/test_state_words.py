@@ -17,8 +17,8 @@ def test_the_sentence_of_an_outgrown_topic() -> None:
     assert found.summary == (
         "The community has made cern/higgs its own since 4 July 2012, 06:12 UTC: 75 % of the signals are in "
         "conversations that people started themselves, which draw 3.0 times the engagement of those that the brand "
-        "started; 4,000 people took part within 24 hours, where 1,000 would be usual; the largest cascade is post-512 "
-        "with 512 posts and shares, 2 deep."
+        "started; 4,000 people took part within 24 hours, where 1,000 would be usual; the largest conversation of the "
+        "day is post-512 with 512 posts and shares, 2 deep."
     )
 
 
@@ -39,7 +39,46 @@ def test_a_slow_doubling_is_no_news() -> None:
     slow.measures.doubling_time_s = 6 * 24 * 3_600.0
 
     assert "doubles" not in tell(slow, state="growing").summary
-    assert "doubles every" in tell(mood("growing fast", at_minute(0)), state="growing").summary
+    assert "activity doubles in" in tell(mood("growing fast", at_minute(0)), state="growing").summary
+
+
+def test_a_state_that_another_has_left_goes_on() -> None:
+    """It is not told as if it began, for it held before and meanwhile; what does not double is not called growing."""
+    slow = mood("growing", at_minute(0))
+
+    assert tell(slow, state="growing", is_left=True).summary.startswith(
+        "cern/higgs stays larger than usual, 2 hours on (since 3 July 2012, 22:00 UTC): "
+    )
+    assert tell(slow, state="growing").summary.startswith("cern/higgs has been growing since 3 July 2012, 22:00 UTC: ")
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (
+            0.5,
+            "; most of it is one post and its shares, post-512, told of as viral by itself: 512 posts and shares, 2 ",
+        ),
+        (0.49, "; the largest conversation of the day is the post told of as viral by itself, post-512 with 512 posts"),
+        (None, "; the largest conversation of the day is the post told of as viral by itself, post-512 with 512 posts"),
+    ],
+)
+def test_what_one_viral_post_makes_is_said_to_be_of_one_cause(share: float | None, words: str) -> None:
+    """The post has an alert of its own; whoever reads both must not take them for two pieces of news."""
+    calm = mood("growing fast", at_minute(0), cascades=CASCADES, top_cascade_share=share)
+    viral = mood(
+        "growing fast", at_minute(0), cascades=CASCADES, top_cascade_share=share, viral=frozenset({"post-512"})
+    )
+
+    assert words in tell(viral, state="growing").summary
+    assert "viral" not in tell(calm, state="growing").summary
+
+
+def test_less_is_not_said_to_be_a_number_of_times() -> None:
+    """0.1 times as much is a tenth."""
+    low = mood("outgrown", at_minute(0), outgrowth_ratio=0.1)
+
+    assert "which draw only 10 % of the engagement of those that the brand started" in tell(low).summary
 
 
 def test_the_sentence_of_a_growing_topic() -> None:
@@ -48,7 +87,7 @@ def test_the_sentence_of_a_growing_topic() -> None:
 
     assert found.summary == (
         "cern/higgs has been growing since 3 July 2012, 22:00 UTC: its audience is far above the usual (z = 9.0) and "
-        "activity doubles every 50 minutes; "
+        "at its pace activity doubles in 50 minutes; "
         "1,000 people took part within 24 hours, where 1,000 would be usual."
     )
 
@@ -56,9 +95,9 @@ def test_the_sentence_of_a_growing_topic() -> None:
 @pytest.mark.parametrize(
     ("state", "status", "opening"),
     [
-        ("growing", "updated", "cern/higgs stays larger than it was, 2 hours on (since 3 July 2012, 22:00 UTC): "),
+        ("growing", "updated", "cern/higgs goes on growing, 2 hours on (since 3 July 2012, 22:00 UTC): "),
         ("growing", "resolved", "cern/higgs has found its level after growing for 2 hours (since 3 July 2012, "),
-        ("growing", "superseded", "cern/higgs has gone from growing to outgrown after 2 hours (since 3 July 2012, "),
+        ("growing", "superseded", "cern/higgs grew for 2 hours (since 3 July 2012, 22:00 UTC), and its community "),
         ("outgrown", "updated", "The community goes on making cern/higgs its own, 2 hours on (since 3 July 2012, "),
         ("outgrown", "resolved", "The brand is part of cern/higgs again, after the community carried it for 2 hours "),
     ],

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.rules import DAY_MS, CascadeRules, Rules, ViralRules
-from streams.lifecycle import conditions
+from streams.lifecycle import viral_conditions as conditions
 from streams.lifecycle.conditions import satisfied
 from tests.streams.lifecycle.conditions.test_states import holding
 from tests.streams.lifecycle.readings import CASCADE_MOODS, START_MS, vitals

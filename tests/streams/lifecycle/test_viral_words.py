@@ -7,8 +7,8 @@ import pytest
 from schemas.alert import Status
 from schemas.cascade import CascadeVitals
 from schemas.rules import HOUR_MS, Rules
-from streams.lifecycle.conditions import viral_enter, viral_leave
 from streams.lifecycle.episodes import opened
+from streams.lifecycle.viral_conditions import viral_enter, viral_leave
 from streams.lifecycle.viral_words import about, viral_summary_of
 from tests.streams.lifecycle.readings import START_MS, vitals
 
@@ -17,7 +17,14 @@ SINCE_MS = START_MS + 8 * HOUR_MS + 12 * 60_000
 AT_MS = SINCE_MS + 6 * HOUR_MS
 
 
-def say(found: CascadeVitals, status: Status = "firing", *, told: float | None = None, at_ms: int = AT_MS) -> str:
+def say(
+    found: CascadeVitals,
+    status: Status = "firing",
+    *,
+    told: float | None = None,
+    at_ms: int = AT_MS,
+    surge_ms: int | None = None,
+) -> str:
     """Tell an episode that has been viral for six hours."""
     episode = opened(brand="cern", topic="higgs", state="viral", entered_ms=SINCE_MS, since_ms=SINCE_MS, severity=1)
     return viral_summary_of(
@@ -28,6 +35,7 @@ def say(found: CascadeVitals, status: Status = "firing", *, told: float | None =
         vitals=found,
         conditions=viral_leave(found, RULES, at_ms=at_ms) if status == "resolved" else viral_enter(found, RULES),
         told_forecast=told,
+        surge_ms=surge_ms,
     )
 
 
@@ -41,7 +49,7 @@ def test_the_sentence_of_a_cascade_that_will_be_among_the_largest() -> None:
     assert say(cascade("large")) == (
         "A post on cern/higgs has been going viral since 4 July 2012, 08:12 UTC: https://cern.example/1 with 1,204 "
         "posts and shares, 5 deep; each share brings 0.9 more (0.8 to 1.0); about 8,800 shares in the end (6,900 to "
-        "12,000), more than 97 of 100 cascades here grew to."
+        "12,000), more than 97 of 100 conversations here grew to."
     )
 
 
@@ -53,12 +61,19 @@ def test_the_sentence_of_a_supercritical_cascade() -> None:
     )
 
 
+def test_a_post_that_makes_a_surge_says_so() -> None:
+    """The surge was told before: it is one cause, and no second piece of news."""
+    assert say(cascade("spreading"), surge_ms=SINCE_MS - 60_000).endswith(
+        "; no end in sight; most of the surge of talk that is told of since 4 July 2012, 08:11 UTC is this post."
+    )
+
+
 def test_the_sentence_of_another_forecast() -> None:
     """What is expected now instead of what."""
     assert say(cascade("larger", forecast_high=30_400.0), "updated", told=8_760.97) == (
-        "A post on cern/higgs is heading for about 21,000 shares instead of 8,800, 6 hours on (viral since 4 July "
-        "2012, 08:12 UTC): https://cern.example/1 with 1,204 posts and shares, 5 deep; each share brings 0.9 more "
-        "(0.8 to 1.0); the end lies between 15,000 and 30,000 shares."
+        "A post on cern/higgs is now heading for about 21,000 shares, where about 8,800 were expected before, 6 hours "
+        "on (viral since 4 July 2012, 08:12 UTC): https://cern.example/1 with 1,204 posts and shares, 5 deep; each "
+        "share brings 0.9 more (0.8 to 1.0); the end lies between 15,000 and 30,000 shares."
     )
 
 
@@ -90,7 +105,11 @@ def test_each_ending_has_its_own_words(changes: dict[str, Any], at_ms: int, word
         (cascade("large"), None, "is heading for about 8,800 shares, where no end was in sight, 6 hours on"),
         (cascade("large", forecast=None), 8_800.0, "can no longer be forecast, where about 8,800 shares were expected"),
         (cascade("unknown"), 8_800.0, "can no longer be forecast, where about 8,800 shares were expected"),
-        (cascade("large", forecast=1_004.0, shares=9), 996.4, "is heading for about 1,004 shares instead of 996, "),
+        (
+            cascade("large", forecast=1_004.0, shares=9),
+            996.4,
+            "is now heading for about 1,004 shares, where about 996 were expected before, ",
+        ),
     ],
 )
 def test_an_end_that_appears_or_goes_is_said(found: CascadeVitals, told: float | None, words: str) -> None:
@@ -101,10 +120,10 @@ def test_an_end_that_appears_or_goes_is_said(found: CascadeVitals, told: float |
 @pytest.mark.parametrize(
     ("percentile", "words"),
     [
-        (0.95, "more than 95 of 100 cascades here grew to."),
-        (0.9999, "more than 99 of 100 cascades here grew to."),
-        (0.97, "more than 97 of 100 cascades here grew to."),
-        (1.0, "more than any cascade here grew to."),
+        (0.95, "more than 95 of 100 conversations here grew to."),
+        (0.9999, "more than 99 of 100 conversations here grew to."),
+        (0.97, "more than 97 of 100 conversations here grew to."),
+        (1.0, "more than any conversation here grew to."),
         (0.94, "(6,900 to 12,000)."),
         (None, "(6,900 to 12,000)."),
     ],

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.cascade import CascadeVitals
 from schemas.rules import Rules, ViralRules
-from streams.lifecycle.conditions import viral_enter
 from streams.lifecycle.episodes import episode_id
-from streams.lifecycle.viral import is_another, is_sure
+from streams.lifecycle.viral import is_another, is_sure, is_surge
+from streams.lifecycle.viral_conditions import viral_enter
 from tests.streams.lifecycle.readings import START_MS, at_minute, mood, vitals
 from tests.streams.lifecycle.viral.lives import FOR, HASH, KEEP, RULES, WEEK_MINUTES, live, lived, spell, watch
 
@@ -42,6 +42,28 @@ def test_two_alternatives_that_take_turns_are_no_break() -> None:
     life = spell("large", *range(1, 20, 2)) | spell("spreading", *range(2, 20, 2))
 
     assert lived(life, until=FOR + 2) == [(1 + FOR, "firing")]
+
+
+@pytest.mark.parametrize(
+    ("minute", "posts", "is_cause"), [(40, 2_408, True), (40, 2_409, False), (60, 2_408, True), (61, 2_408, False)]
+)
+def test_a_post_that_is_half_of_an_hour_is_most_of_its_surge(minute: int, posts: int, is_cause: bool) -> None:
+    """Its 1,204 posts and shares are of the hour, as long as it is no older; likes are not what it is counted in."""
+    reading = mood("seeded", at_minute(minute))
+    reading.windows["1h"].by_kind = {"share": posts - 8, "reply": 5, "post": 2, "quote": 1, "like": 9_999}
+
+    assert is_surge(vitals("spreading", at_minute(minute)), reading) is is_cause
+
+
+def test_which_cascades_are_told_is_known_from_the_first_alert_to_the_last() -> None:
+    """Other alerts about the topic name them, so that one cause is not taken for several."""
+    one, life = watch(), spell("spreading", 1, root="post-7") | spell("quiet", 30, root="post-7")
+    known = []
+    for minute in range(1, 120):
+        live(one, life, minutes=[minute])
+        known.append(bool(one.told() and one.told() == {"post-7"}))
+
+    assert [minute for minute, told in enumerate(known, start=1) if told] == list(range(1 + FOR, 30 + KEEP))
 
 
 def test_the_first_alert_names_the_cascade_alone_with_all_that_is_known_of_it() -> None:

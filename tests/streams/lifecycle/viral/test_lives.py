@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from schemas.cascade import CascadeVitals
 from schemas.lifecycle_rows import ViralRow
 from schemas.rules import MINUTE_MS, Rules, ViralRules
-from streams.lifecycle.conditions import Reading, satisfied, viral_enter, viral_fading, viral_over
+from streams.lifecycle.conditions import Reading, satisfied
 from streams.lifecycle.viral import ViralWatch, is_another
+from streams.lifecycle.viral_conditions import viral_enter, viral_fading, viral_over
 from tests.streams.lifecycle.readings import CASCADE_MOODS, at_minute, mood, vitals
 from tests.streams.lifecycle.viral.lives import HASH, watch
 
