@@ -49,7 +49,8 @@ class StateFigures(msgspec.Struct, frozen=True):
 
     `true` spans there were, `found` of which were told; `repeats` told one again. `delay` runs from the instant at
     which a state is true to its alert, `beyond_for` is what is left of it without the rule's `for`. `outcomes` of
-    returns counts each pair of a true outcome and the one told.
+    returns counts each pair of a true outcome and the one told. `false_per_month` are false alerts a topic and 30 days
+    of all seasons that were run.
     """
 
     state: str
@@ -64,6 +65,7 @@ class StateFigures(msgspec.Struct, frozen=True):
     beyond_for: Delay | None = None
     outcomes: dict[str, dict[str, int]] | None = None
     outcomes_right: Share | None = None
+    false_per_month: float | None = None
 
 
 class Run(NamedTuple):
@@ -111,7 +113,9 @@ def delay_of(values: Sequence[int]) -> Delay | None:
 
 def figures_of(runs: Iterable[Run], state: str) -> StateFigures:
     """Return the figures of one state over some runs."""
+    runs = list(runs)
     scores = [run.scores[state] for run in runs if state in run.scores]
+    months = sum(run.end_ms - run.start_ms for run in runs) / MONTH_MS
     found = sum(len(score.hits) for score in scores)
     missed = sum(len(score.missed) for score in scores)
     false = sum(len(score.false) for score in scores)
@@ -131,6 +135,7 @@ def figures_of(runs: Iterable[Run], state: str) -> StateFigures:
         beyond_for=delay_of([delay - for_ms for delay, for_ms in delays]),
         outcomes=outcomes or None,
         outcomes_right=Share.of(right, found) if outcomes else None,
+        false_per_month=round(false / months, 3) if months else None,
     )
 
 

@@ -15,6 +15,16 @@ MISTAKES_SHOWN = 20
 PLAIN_WIDTH = 150
 SAID_CHARACTERS_MAX = 90
 NOTHING = "-"
+LEGEND_OF_STATES = (
+    "true: planted, and for long enough to be told. found: told, of these. false: told, but not true; a month: for a",
+    "topic and 30 days of all seasons. again: told a second time while true. delay: event time from when it is true to",
+    "its alert. beyond `for`: the delay without the time for which the rules want it to hold (below 0: told earlier).",
+)
+LEGEND_OF_SEASONS = (
+    "In a story there are states to be found, a trap only looks like one, in a quiet season nothing happens. 2 of 2:",
+    "found of true. 1 false: told, but not true. -: neither. Bursts and viral posts are told beside the states; they are",
+    "false in a quiet season alone, and there alerts of any kind are counted a month (a topic and 30 days).",
+)
 
 
 def said_delay(delay_ms: int) -> str:
@@ -46,8 +56,12 @@ def show(evaluation: Evaluation, console: Console) -> None:
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     console.print(_states_table(evaluation.states.values(), console))
+    for line in LEGEND_OF_STATES:
+        console.print(Text(line), soft_wrap=True)
     console.print()
     console.print(_seasons_table(evaluation.seasons, console))
+    for line in LEGEND_OF_SEASONS:
+        console.print(Text(line), soft_wrap=True)
     console.print()
     for line in lines_of(evaluation):
         console.print(Text(line), soft_wrap=True)
@@ -62,7 +76,7 @@ def _table(title: str, console: Console, columns: Sequence[str]) -> Table:
 
 
 def _states_table(states: Iterable[StateFigures], console: Console) -> Table:
-    columns = ("state", "true", "found", "false", "repeated", "recall [95 %]", "precision [95 %]")
+    columns = ("state", "true", "found", "false", "again", "recall [95 %]", "precision [95 %]", "false a month")
     table = _table("States", console, (*columns, "delay median / p90", "beyond `for`"))
     for one in states:
         table.add_row(
@@ -70,6 +84,7 @@ def _states_table(states: Iterable[StateFigures], console: Console) -> Table:
             *(str(count) for count in (one.true, one.found, one.false, one.repeats)),
             said_share(one.recall),
             said_share(one.precision),
+            NOTHING if one.false_per_month is None else f"{one.false_per_month:.2f}",
             _said_delays(one.delay),
             _said_delays(one.beyond_for),
         )
@@ -77,8 +92,8 @@ def _states_table(states: Iterable[StateFigures], console: Console) -> Table:
 
 
 def _seasons_table(seasons: Sequence[SeasonFigures], console: Console) -> Table:
-    columns = ["season", "kind", "runs", *(f"{state} found, false" for state in STATES)]
-    table = _table("Seasons", console, (*columns, f"{GROWING} false", *NOTICES, "alerts a topic-month"))
+    columns = ["season", "kind", "runs", *STATES]
+    table = _table("Seasons", console, (*columns, f"{GROWING}, false", *NOTICES, "alerts a month"))
     for season in seasons:
         rate = NOTHING if season.alerts_per_month is None else f"{season.alerts_per_month:.2f}"
         table.add_row(
@@ -95,8 +110,8 @@ def _seasons_table(seasons: Sequence[SeasonFigures], console: Console) -> Table:
 
 def _found(figures: StateFigures) -> str:
     """Return how many were found of how many, and how many were told that were none."""
-    asked = f"{figures.found}/{figures.true}" if figures.true else NOTHING
-    return f"{asked}, {figures.false}" if figures.false else asked
+    asked = [f"{figures.found} of {figures.true}"] if figures.true else []
+    return " + ".join([*asked, *([f"{figures.false} false"] if figures.false else [])]) or NOTHING
 
 
 def lines_of(evaluation: Evaluation) -> Iterator[str]:

@@ -47,12 +47,16 @@ def test_without_a_terminal_the_tables_are_plain_text() -> None:
     # Wilson's intervals of 1 of 1 and 1 of 2, by hand: 1/(1 + 3.8415), and 1/2 -+ 0.4055.
     outgrown = next(line for line in text.splitlines() if line.startswith("outgrown"))
     assert " ".join(outgrown.split()) == (
-        "outgrown 1 1 1 0 1.000 [0.207, 1.000] 0.500 [0.095, 0.905] 2.0 h / 2.0 h 0 min / 0 min"
+        "outgrown 1 1 1 0 1.000 [0.207, 1.000] 0.500 [0.095, 0.905] 1.25 2.0 h / 2.0 h 0 min / 0 min"
     )
 
 
 def test_a_terminal_gets_the_same_figures() -> None:
-    """In a frame."""
+    """In a frame, and with the words that say what they are."""
+    text = printed(evaluated(), is_terminal=True)
+
+    assert "true: planted, and for long enough to be told" in text
+    assert "In a story there are states to be found" in text
     assert "0.500 [0.095, 0.905]" in printed(evaluated(), is_terminal=True)
 
 
@@ -61,8 +65,8 @@ def test_each_season_is_a_line() -> None:
     lines = {line.split()[0]: line.split() for line in printed(evaluated()).splitlines() if line[:1].strip()}
     quiet = next(line for line in printed(evaluated()).splitlines() if line.startswith("quiet "))
 
-    assert lines["escape"][1:4] == ["story", "1", "1/1"]
-    assert quiet.split()[1:5] == ["quiet", "1", "-,", "1"]
+    assert lines["escape"][1:6] == ["story", "1", "1", "of", "1"]
+    assert quiet.split()[1:5] == ["quiet", "1", "1", "false"]
     assert quiet.split()[-1] == "2.00"
 
 

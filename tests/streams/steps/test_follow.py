@@ -227,9 +227,10 @@ def test_members_of_a_day_are_followed_for_a_day_whether_their_topic_goes_on_or_
             for at_ms in (START_MS + HOUR_MS, ended_ms, START_MS + day_ms - 1, START_MS + day_ms)
         ),
     ]
+    in_order = sorted(signals, key=stamp_of)
     for versions in ((version,), (msgspec.structs.replace(version, valid_to_ms=None),)):
         step = FollowStep(Registry([TopicRecord("acme", "boom", versions)]), origins=1)
-        packet = AttributedPacket(1, 0, BEGINNING, (START_MS + 2 * day_ms, ""), tuple(sorted(signals, key=stamp_of)))
+        packet = AttributedPacket(1, 0, BEGINNING, (START_MS + 2 * day_ms, ""), tuple(in_order))
         told = contributions_of(step.advance([(0, packet)], next_offset=1).items)
 
         assert [one.at for one in told if one.lineage == WILD] == [ended_ms, START_MS + day_ms - 1]
