@@ -22,8 +22,8 @@ LEGEND_OF_STATES = (
 )
 LEGEND_OF_SEASONS = (
     "In a story there are states to be found, a trap only looks like one, in a quiet season nothing happens. 2 of 2:",
-    "found of true. 1 false: told, but not true. -: neither. Bursts and viral posts are told beside the states; they are",
-    "false in a quiet season alone, and there alerts of any kind are counted a month (a topic and 30 days).",
+    "found of true. 1 false: told, but not true. -: neither. Bursts and viral posts are told beside the states; only",
+    "in a quiet season are they false, and there alerts of any kind are counted a month (a topic and 30 days).",
 )
 
 

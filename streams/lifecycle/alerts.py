@@ -86,17 +86,15 @@ def build_alert(
     rules_hash: str,
     rising: bool = False,
     joined: bool = False,
-    successor: str | None = None,
-    is_left: bool = False,
+    neighbour: str | None = None,
     left_ms: int | None = None,
 ) -> Alert:
     """Tell the present revision of an episode, as read at a tick.
 
     `conditions` are those that lead into the state, for `resolved` those that lead out of it. `rising` says that an
-    update is told because of its severity, `joined` because the brand has joined the talk elsewhere. `successor` is
-    the state whose episode goes on where this one is `superseded`; `is_left` says that this one is what another that
-    ended has left, `left_ms` (epoch ms) since when the community has
-    been elsewhere.
+    update is told because of its severity, `joined` because the brand has joined the talk elsewhere. `neighbour` is
+    the state that goes on where this one is `superseded`, or that ended and left this one where it is `firing`.
+    `left_ms` (epoch ms) is since when the community has been elsewhere.
     """
     name = f"{brand}/{topic}"
     if episode.state in TOLD_ELSEWHERE:
@@ -118,8 +116,7 @@ def build_alert(
             reading=reading,
             conditions=conditions,
             rising=rising,
-            successor=successor,
-            is_left=is_left,
+            neighbour=neighbour,
         )
     return compose_alert(
         brand=brand,

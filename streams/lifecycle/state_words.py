@@ -41,7 +41,7 @@ PHRASES: dict[str, dict[str, str]] = {
 NEXT: dict[str, str] = {
     "outgrown": "its community has now made it its own",
     "escaped": "its community has now taken its talk elsewhere",
-    "": "is {successor} now",
+    "": "is {state} now",
 }
 # The same for `updated`, where it still grows and no more than that is to be told.
 GOES_ON_GROWING = "{name} goes on growing, {age} on (since {since})"
@@ -67,20 +67,20 @@ def summary_of(
     reading: Reading,
     conditions: tuple[Condition, ...],
     rising: bool = False,
-    successor: str | None = None,
-    is_left: bool = False,
+    neighbour: str | None = None,
 ) -> str:
     """Say in one sentence what happened, since when, by which numbers, and where most of it takes place.
 
-    `successor` is the state that follows where this one is superseded; `is_left` says that this one is what another
-    has left: it held before that and goes on.
+    `neighbour` is the state that follows where this one is superseded. Where this one is firing it is the state that
+    ended and left it: it held before that and goes on.
     """
+    is_left = status == "firing" and neighbour is not None
     opening = _phrase(episode.state, "updated" if is_left else status, conditions, rising=rising).format(
         name=name,
         state=episode.state,
         since=moment(episode.since_ms),
         age=duration(reading.at_ms - episode.since_ms),
-        next=NEXT.get(successor or "", NEXT[""]).format(successor=successor),
+        next=NEXT.get(neighbour or "", NEXT[""]).format(state=neighbour),
     )
     decisive = _pace(reading, conditions) if episode.state == "growing" else _own_part(reading)
     parts = [decisive, _crowd(reading), place_of(reading, share=reading.measures.top_cascade_share)]

@@ -225,13 +225,13 @@ class Lifecycle:
             self._left_ms = since_ms
         if target >= 0 and LADDER[target].told:
             assert since_ms is not None, "a state that is told is entered by its conditions"
-            is_left = left is not None and way is not None
-            alerts.append(self._open(tick, LADDER[target], found.enter[self.state], since_ms, is_left=is_left))
+            after = left.state if left is not None and way is not None else None
+            alerts.append(self._open(tick, LADDER[target], found.enter[self.state], since_ms, after=after))
         self._forget()
         return alerts
 
-    def _open(self, tick: _Tick, rung: Rung, enter: Conditions, since_ms: int, *, is_left: bool) -> Alert:
-        """Open the episode of the present state, and tell it."""
+    def _open(self, tick: _Tick, rung: Rung, enter: Conditions, since_ms: int, *, after: State | None) -> Alert:
+        """Open the episode of the present state, and tell it; `after` is the state that ended and left it, if any."""
         found = enter if rung.beside is None else (*enter, *rung.beside(tick.reading, tick.rules))
         self._episode = episodes.opened(
             brand=self.brand,
@@ -242,7 +242,7 @@ class Lifecycle:
             severity=severity_of(found),
             outcome=tick.reading.outcome if rung.state == RETURNED else None,
         )
-        return self._alert(tick, self._episode, "firing", self._episode.severity, found, is_left=is_left)
+        return self._alert(tick, self._episode, "firing", self._episode.severity, found, neighbour=after)
 
     def _remind(self, tick: _Tick, found: _Found) -> list[Alert]:
         """Tell the open episode again: it is more severe than ever told, the brand has joined, or a reminder is due."""
@@ -269,7 +269,7 @@ class Lifecycle:
         *,
         rising: bool = False,
         joined: bool = False,
-        is_left: bool = False,
+        neighbour: State | None = None,
     ) -> Alert:
         return build_alert(
             brand=self.brand,
@@ -282,8 +282,7 @@ class Lifecycle:
             rules_hash=tick.rules_hash,
             rising=rising,
             joined=joined,
-            successor=self.state if status == "superseded" else None,
-            is_left=is_left,
+            neighbour=self.state if status == "superseded" else neighbour,
             left_ms=self._left_ms,
         )
 

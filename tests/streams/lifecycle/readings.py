@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from schemas.alert import BreadthEvidence, CascadeEvidence, EmergentEvidence, JoinEvidence, ResonanceEvidence
+from schemas.alert import EmergentEvidence
 from schemas.cascade import CascadeVitals
-from schemas.rules import DAY_MS, MINUTE_MS
+from schemas.rules import MINUTE_MS
 from schemas.vitals import Measures, WindowVitals
 from streams.lifecycle.conditions import Reading
 
@@ -36,22 +36,12 @@ def reading(
     signals: int = 2_000,
     actors: int = 1_000,
     top_actor_share: float = 0.01,
-    cascades: tuple[CascadeEvidence, ...] = (),
-    stale: bool = False,
-    day_ms: int = DAY_MS,
-    flags: tuple[str, ...] = (),
-    emergent: tuple[EmergentEvidence, ...] = (),
-    outcome: str | None = None,
-    is_awaited: bool = True,
-    breadth: BreadthEvidence | None = None,
-    join: JoinEvidence | None = None,
-    joined_ms: int | None = None,
-    resonance: ResonanceEvidence | None = None,
-    viral: frozenset[str] = frozenset(),
-    surge_ms: int | None = None,
-    **measures: Any,
+    **more: Any,
 ) -> Reading:
-    """Return a reading of a seeded topic with an ordinary audience; what is given replaces what is ordinary."""
+    """Return a reading of a seeded topic with an ordinary audience; what is given replaces what is ordinary.
+
+    Beside what is named, that may be anything of a `Reading`, and any of the `Measures`.
+    """
     ordinary: dict[str, Any] = {
         "outgrowth_ratio": 0.5,
         "endogenous_share": 0.3,
@@ -60,6 +50,8 @@ def reading(
         "baseline_expected": 1_000.0,
         "baseline_z": 0.0,
     }
+    known = {"is_awaited": True} | {name: value for name, value in more.items() if name in Reading.__struct_fields__}
+    measures = ordinary | {name: value for name, value in more.items() if name not in known}
     return Reading(
         at_ms=at_ms,
         windows={
@@ -68,20 +60,8 @@ def reading(
             "24h": window(signals, actors=actors, adopted=signals // 2, top_actor_share=top_actor_share),
             "7d": window(signals, actors=actors),
         },
-        measures=Measures(**ordinary | measures),
-        cascades=cascades,
-        stale=stale,
-        day_ms=day_ms,
-        flags=flags,
-        emergent=emergent,
-        outcome=outcome,
-        is_awaited=is_awaited,
-        breadth=breadth,
-        join=join,
-        joined_ms=joined_ms,
-        resonance=resonance,
-        viral=viral,
-        surge_ms=surge_ms,
+        measures=Measures(**measures),
+        **known,
     )
 
 

@@ -16,7 +16,7 @@ def tell(
     state: str = "outgrown",
     status: Status = "firing",
     rising: bool = False,
-    is_left: bool = False,
+    neighbour: str | None = None,
 ) -> Alert:
     """Tell an episode whose conditions have held for two hours."""
     enter = {"outgrown": conditions.outgrown_enter, "growing": conditions.growing_enter}[state]
@@ -38,7 +38,6 @@ def tell(
         reading=reading,
         conditions=found,
         rules_hash="f" * 16,
-        is_left=is_left,
+        neighbour="outgrown" if status == "superseded" else neighbour,
         rising=rising,
-        successor="outgrown" if status == "superseded" else None,
     )

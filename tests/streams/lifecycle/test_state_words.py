@@ -46,7 +46,7 @@ def test_a_state_that_another_has_left_goes_on() -> None:
     """It is not told as if it began, for it held before and meanwhile; what does not double is not called growing."""
     slow = mood("growing", at_minute(0))
 
-    assert tell(slow, state="growing", is_left=True).summary.startswith(
+    assert tell(slow, state="growing", neighbour="outgrown").summary.startswith(
         "cern/higgs stays larger than usual, 2 hours on (since 3 July 2012, 22:00 UTC): "
     )
     assert tell(slow, state="growing").summary.startswith("cern/higgs has been growing since 3 July 2012, 22:00 UTC: ")
@@ -182,7 +182,7 @@ def test_a_state_without_words_of_its_own_is_told_all_the_same(status: Status) -
         status=status,
         reading=mood("seeded", START_MS),
         conditions=(Condition("c", 0.0, 1.0, status != "updated"),),
-        successor="newer",
+        neighbour="newer" if status == "superseded" else None,
     )
 
     assert "b/t" in found

@@ -118,7 +118,7 @@ def test_outgrown_supersedes_growing() -> None:
         ("growing", "superseded", "02:00"),
         ("outgrown", "firing", "02:00"),
     ]
-    assert "outgrown" in alerts[1].summary
+    assert "its community has now made it its own" in alerts[1].summary
 
 
 @pytest.mark.parametrize("name", ["undecided", "outgrown", "outgrown far"])
