@@ -149,6 +149,8 @@ def test_outgrown_is_resolved_after_its_keep_and_falls_to_growing_while_that_hol
     alerts = [alert for alert in live(one, "growing", range(121, 500)) if alert.status != "updated"]
 
     assert told(alerts) == [("outgrown", "resolved", "08:01"), ("growing", "firing", "08:01")]
+    # It did not begin with the fall, and must not be told as if it had.
+    assert "has been growing since" not in alerts[1].summary
     # The audience has been unusual from the first minute on.
     assert alerts[1].since == "2012-07-04T00:00:00Z"
     assert {one.name for one in alerts[0].conditions} == {"outgrowth_ratio", "endogenous_share"}
