@@ -181,8 +181,8 @@ def _times(ratio: float) -> str:
 
 
 def _places(emergent: tuple[EmergentEvidence, ...], measures: Measures) -> str:
-    """Name the topics that emerged, those first that only this community talks about; and how many more there are."""
-    own = [topic for topic in emergent if not topic.exogenous]
+    """Name the topics that emerged, of those that only this community talks about the largest; and how many more."""
+    own = sorted((topic for topic in emergent if not topic.exogenous), key=lambda topic: (-topic.actors, topic.name))
     said = [f"{tagged(topic.name)} ({people(topic.actors)})" for topic in own[:TOPICS_SAID]]
     more = measures.emergent_topics - len(said)
     if said and more > 0:

@@ -198,6 +198,13 @@ def test_of_five_places_three_are_named() -> None:
     assert "about #tag0 (1 person), #tag1 (1 person), #tag2 (1 person) and 2 more topics;" in said
 
 
+def test_the_topic_that_most_people_are_in_comes_first() -> None:
+    """Evidence has the surest first, which may be a small one; whoever reads a sentence looks for the large ones."""
+    said = say(mood("elsewhere", NOW_MS, emergent=PLACES[::-1]))
+
+    assert "about #nomowmay (120 people) and #bees (48 people);" in said
+
+
 # --- returned ---------------------------------------------------------------------------------------------------------
 
 NUMBERS = (
