@@ -150,8 +150,8 @@ def place_of(reading: Reading, *, share: float | None = None) -> str:
     if largest[0].root not in reading.viral:
         return f"the largest conversation of the day is {root} with {size}"
     if share is not None and share >= MOST:
-        return f"most of it is one post and its shares, {root}, told of as viral by itself: {size}"
-    return f"the largest conversation of the day is the post told of as viral by itself, {root} with {size}"
+        return f"most of it is one post and its shares, {root}, which has a viral alert of its own: {size}"
+    return f"the largest conversation of the day is {root} with {size}, which has a viral alert of its own"
 
 
 def largest_first(cascades: tuple[CascadeEvidence, ...]) -> list[CascadeEvidence]:

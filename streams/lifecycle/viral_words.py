@@ -46,7 +46,7 @@ def viral_summary_of(
         reason = next((one for one in reversed(ENDINGS) if one in held), "reproduction")
         opening = f"A post on {name} {ENDINGS[reason].format(age=age)} (viral since {since})"
         end = []
-    cause = f"most of the surge of talk that is told of since {moment(surge_ms)} is this post" if surge_ms else ""
+    cause = f"it is most of the surge since {moment(surge_ms)}, which has an alert of its own" if surge_ms else ""
     parts = [f"{root} with {size}", _pace(conditions), *end, cause]
     return f"{opening}: {'; '.join(part for part in parts if part)}."
 

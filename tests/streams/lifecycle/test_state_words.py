@@ -57,10 +57,10 @@ def test_a_state_that_another_has_left_goes_on() -> None:
     [
         (
             0.5,
-            "; most of it is one post and its shares, post-512, told of as viral by itself: 512 posts and shares, 2 ",
+            "; most of it is one post and its shares, post-512, which has a viral alert of its own: 512 posts and shar",
         ),
-        (0.49, "; the largest conversation of the day is the post told of as viral by itself, post-512 with 512 posts"),
-        (None, "; the largest conversation of the day is the post told of as viral by itself, post-512 with 512 posts"),
+        (0.49, "-512 with 512 posts and shares, 2 deep, which has a viral alert of its own."),
+        (None, "-512 with 512 posts and shares, 2 deep, which has a viral alert of its own."),
     ],
 )
 def test_what_one_viral_post_makes_is_said_to_be_of_one_cause(share: float | None, words: str) -> None:

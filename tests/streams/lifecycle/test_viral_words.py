@@ -64,7 +64,7 @@ def test_the_sentence_of_a_supercritical_cascade() -> None:
 def test_a_post_that_makes_a_surge_says_so() -> None:
     """The surge was told before: it is one cause, and no second piece of news."""
     assert say(cascade("spreading"), surge_ms=SINCE_MS - 60_000).endswith(
-        "; no end in sight; most of the surge of talk that is told of since 4 July 2012, 08:11 UTC is this post."
+        "; no end in sight; it is most of the surge since 4 July 2012, 08:11 UTC, which has an alert of its own."
     )
 
 
