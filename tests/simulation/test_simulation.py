@@ -61,12 +61,12 @@ def test_a_seed_tells_the_same_story_every_time() -> None:
 
 
 def test_the_workloads_are_worth_comparing() -> None:
-    """They raise alerts of several kinds, and have late, refused and repeated records and cascades."""
+    """They raise alerts of several kinds, and have late, refused, repeated and erased records, changes and cascades."""
     expected = [workload_of(number, 2).expected for number in range(WORKLOADS // 8)]
     assert sum(len(one.alerts) for one in expected) > 5 * len(expected)
     assert all(one.vitals and one.cascades and one.rows for one in expected)
     ledgers = [one.ledger for one in expected]
-    for name in ("applied", "duplicate", "late", "rejected", "heartbeat"):
+    for name in ("applied", "duplicate", "late", "rejected", "heartbeat", "unmatched", "erased"):
         assert sum(getattr(ledger, name) for ledger in ledgers) > 0, name
     assert all(ledger.waiting() == 0 for ledger in ledgers)
 
