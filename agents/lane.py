@@ -141,6 +141,9 @@ class Port(Protocol):
     def acknowledge(self, channel: str, partition: int, offset: int) -> None:
         """Say that every record before `offset` is settled."""
 
+    async def give_way(self) -> None:
+        """Let others do what is more urgent than the next slice of a batch; never waits for long."""
+
 
 class LaneSettings(NamedTuple):
     """Where a lane reads and remembers: its channels, the numbers of partitions, the owner's generation and mark."""
@@ -271,10 +274,9 @@ class Lane:
         async with self._arriving:
             for piece in slices(batch):
                 if piece.next_offset > self.next_offset:
+                    await self.port.give_way()
                     async with self._taking:
                         await self._take(piece)
-                    if piece.next_offset < batch.next_offset:
-                        await asyncio.sleep(0)
 
     async def _take(self, batch: Batch) -> None:
         records = batch.records

@@ -50,6 +50,9 @@ from schemas.signal import CLOCK_SOURCE, Heartbeat
 logger = logging.getLogger("overgrowth")
 
 CLOCK_EVERY_S = 1.0
+GIVE_WAY_S = 1.0
+"""How long a slice of a batch, some tens of milliseconds of work, waits for lanes that are still to be opened."""
+GIVE_WAY_LOOKS = 20
 EXIT_REFUSED = 1
 EXIT_CRASHED = 70
 """EX_SOFTWARE of sysexits: something failed that we do not know how to go on from; a restart recovers."""
@@ -166,6 +169,7 @@ class Worker:
     def _normalizing(self, normalizer: Normalizer) -> Consume:
         async def consume(partition: int, batch: Batch, end_offset: int | None) -> None:
             for piece in slices(batch):
+                await self.give_way()
                 sent = await send_all(self.producer, normalizer.take(partition, piece))
                 await acknowledged("output", sent)
             self.acknowledge(normalizer.channel, partition, batch.next_offset)
@@ -207,8 +211,22 @@ class Worker:
             generation=generation,
             generation_now=lambda: self.generation() if self._shares == share else None,
             acknowledged=self.acknowledge,
+            give_way=self.give_way,
             now_ms=_now_ms,
         )
+
+    async def give_way(self) -> None:
+        """Wait while a partition of this worker is still to be opened, but not for ever.
+
+        All lanes share one event loop: were the others to go on at full speed, a lane that opens late would read its
+        table in what they leave, and fall behind them further and further. Nothing depends on its being opened: after
+        `GIVE_WAY_S` the next slice is taken all the same.
+        """
+        await asyncio.sleep(0)
+        for _ in range(GIVE_WAY_LOOKS):
+            if self.generation() is None or not self._recovering():
+                return
+            await asyncio.sleep(GIVE_WAY_S / GIVE_WAY_LOOKS)
 
     def mark(self) -> int:
         """Return a number that tells one lane from those of other workers."""
@@ -314,15 +332,17 @@ class Worker:
         """Say whether this worker does its job now, and if not why."""
         if self.state != "running" or self.generation() is None:
             return False, self.state
+        recovering = self._recovering()
+        return (False, f"recovering {recovering} partitions") if recovering else (True, "")
+
+    def _recovering(self) -> int:
+        """Return how many partitions are assigned whose lane is not open yet."""
         assigned = self.app.consumer.assignment()
-        recovering = sum(
+        return sum(
             tp.topic == runner.channel and tp.partition not in runner.lanes
             for runner in self.runners
             for tp in assigned
         )
-        if recovering:
-            return False, f"recovering {recovering} partitions"
-        return True, ""
 
     async def drain(self) -> None:
         """Checkpoint what was taken, so that nothing of it is done again, and stop what runs in the background."""

@@ -117,3 +117,7 @@ class MemoryPort:
         """Note what is settled."""
         self.kafka.journal.append("input acknowledged")
         self.kafka.acknowledged[channel, partition] = offset
+
+    async def give_way(self) -> None:
+        """Give the loop a turn."""
+        await asyncio.sleep(0)

@@ -349,3 +349,15 @@ def test_slices_are_bounded_and_together_the_batch(sizes: list[int], repeats: in
         assert sum(len(record.value or b"") for record in piece.records[:-1]) < SLICE_BYTES_MAX
     assert [piece.next_offset for piece in pieces[:-1]] == [piece.records[0].offset for piece in pieces[1:]]
     assert pieces[-1].next_offset == records[-1].offset + 7
+
+
+def test_each_slice_of_a_batch_gives_way_to_what_is_more_urgent() -> None:
+    """A batch can be seconds of work, and a lane that opens meanwhile would have to wait for all of it."""
+
+    async def scenario() -> int:
+        port = MemoryPort(MemoryLog())
+        lane, _ = await opened(port)
+        await lane.take(batch_of(0, *["a 1"] * (2 * SLICE_RECORDS_MAX + 1)))
+        return port.gave_way
+
+    assert asyncio.run(scenario()) == 3
