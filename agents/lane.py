@@ -219,6 +219,25 @@ class Lane:
             # The owner before may have been cut off between its checkpoint and the commit.
             self.port.acknowledge(settings.channel, settings.partition, checkpoint.offset)
 
+    async def go_on(self, port: Port) -> bool:
+        """Go on in another generation of the group; False where the table must be read anew by another lane.
+
+        Whoever had the partition in between has claimed its table before anything else. So where nothing of others lies
+        behind what this lane has read or written, up to a claim of its own that it adds now, it holds all that reading
+        the table would find, and what it took since.
+        """
+        async with self._checkpointing, self._taking:
+            if self._table is None or self._is_mid_batch or self._broken_by is not None:
+                return False
+            self.port, self.rewound = port, None
+            port.fence()
+            is_alone = await self._append([self._table.claim()])
+            port.fence()
+            if is_alone:
+                # What was noted to be committed went with the generation before.
+                port.acknowledge(self.settings.channel, self.settings.partition, self.checkpoint_offset)
+            return is_alone
+
     async def _claim(self) -> tuple[Recovery, Table]:
         """Recover the table and claim it, anew until nothing came between what was read and the claim."""
         settings = self.settings

@@ -95,6 +95,7 @@ class SimulatedPort(KafkaPort):
         self.world = world
         self.process = process
         self.read_end = 0
+        self.has_read = False
 
     async def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send outputs, at a moment that faults like."""
@@ -108,6 +109,8 @@ class SimulatedPort(KafkaPort):
             # before the claim is put right by the first of its checkpoints.
             checkpoint = decode_checkpoint(changes[-1].value or b"")
             self.world.read_ends[channel, partition, checkpoint.epoch] = self.read_end
+            # A lane that did not read its table with this port is one of a former generation.
+            self.world.counts["checkpoints of kept lanes"] += not self.has_read
         self.world.at_write(self.process)
         self.read_end = await super().append(channel, partition, changes)
         return self.read_end
@@ -116,6 +119,7 @@ class SimulatedPort(KafkaPort):
         """Yield one changelog partition from an offset to the end that the last fetch saw."""
         broker = self.world.broker
         log = broker.logs[channel, partition]
+        self.has_read = True
         if offset:
             self.world.counts["changelogs checked"] += 1
         while True:

@@ -21,6 +21,7 @@ NEEDED = (
     "late writes",
     "stale rows",
     "changelogs checked",
+    "checkpoints of kept lanes",
     "stale deliveries",
     "refused commits",
     "groups forgotten",
