@@ -280,7 +280,10 @@ class Lane:
         checkpoint, settings = recovery.checkpoint, self.settings
         if checkpoint is None:
             return
-        was = (checkpoint.step, checkpoint.partitions, checkpoint.origins, checkpoint.channel_id)
+        # Where Kafka tells no id now, the one that was known stays; where it told none then, any will do.
+        settings = self.settings = settings._replace(channel_id=settings.channel_id or checkpoint.channel_id)
+        was_id = checkpoint.channel_id or settings.channel_id
+        was = (checkpoint.step, checkpoint.partitions, checkpoint.origins, was_id)
         now = (self.shell.name, settings.partitions, settings.origins, settings.channel_id)
         if was != now:
             raise TableError(

@@ -30,6 +30,9 @@ class Group(Protocol):
     def mark(self) -> int:
         """Return a number below 2 ** `MARK_BITS` for one lane, which those of other workers hardly share."""
 
+    async def channel_id(self, channel: str) -> str:
+        """Return the id that Kafka has given a channel, empty where it tells none."""
+
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Have the partition delivered again from `offset` on."""
 
@@ -132,7 +135,9 @@ class Runner:
         self.recovering += 1
         try:
             # Raises `Fenced` where the group moved on meanwhile, and is not interrupted after that.
-            opened = await self._go_on(partition, generation) or await self._open_anew(partition, generation)
+            channel_id = await self._group.channel_id(self.channel)
+            opened = await self._go_on(partition, generation, channel_id)
+            opened = opened or await self._open_anew(partition, generation, channel_id)
         finally:
             self.recovering -= 1
         lane, shell = self.lanes[partition], self._shells[partition] = opened
@@ -144,24 +149,25 @@ class Runner:
             await self._rewind_dropped(lane, partition)
         return lane
 
-    async def _go_on(self, partition: int, generation: int) -> tuple[Lane, AgentShell] | None:
+    async def _go_on(self, partition: int, generation: int, channel_id: str) -> tuple[Lane, AgentShell] | None:
         """Return the lane of the generation before if nobody else has had its partition since."""
         kept = self._kept.pop(partition, None)
         if kept is None:
             return None
         # Where it cannot go on, what it handed over must have arrived before its changelog is read.
         self._leaving.append(kept[0])
-        if not await kept[0].go_on(self._group.port(generation)):
+        is_same_channel = channel_id in ("", kept[0].settings.channel_id)
+        if not (is_same_channel and await kept[0].go_on(self._group.port(generation))):
             return None
         self._leaving.remove(kept[0])
         logger.info("%s[%d]: goes on at offset %d, nobody else had it", self.channel, partition, kept[0].next_offset)
         return kept
 
-    async def _open_anew(self, partition: int, generation: int) -> tuple[Lane, AgentShell]:
+    async def _open_anew(self, partition: int, generation: int, channel_id: str) -> tuple[Lane, AgentShell]:
         begun_s = time.monotonic()
         await self._settle_leaving()
         shell = self._make_shell(partition)
-        lane = self._new_lane(shell, partition, generation)
+        lane = self._new_lane(shell, partition, generation, channel_id)
         await lane.open()
         duration_s = time.monotonic() - begun_s
         self._metrics.observe_recovery(duration_s=duration_s)
@@ -191,7 +197,7 @@ class Runner:
         await self._group.rewind(self.channel, partition, max(lane.next_offset, earliest))
         self._to_rewind.discard(partition)
 
-    def _new_lane(self, shell: Shell, partition: int, generation: int) -> Lane:
+    def _new_lane(self, shell: Shell, partition: int, generation: int, channel_id: str) -> Lane:
         settings = LaneSettings(
             channel=self.channel,
             table_channel=self.table_channel,
@@ -199,6 +205,7 @@ class Runner:
             partitions=self.settings.partitions,
             origins=self.settings.partitions,
             generation=generation,
+            channel_id=channel_id,
             mark=self._group.mark(),
         )
         return Lane(shell, self._group.port(generation), settings)

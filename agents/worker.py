@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.attribute_signals import AttributeShell
-from agents.broker import BrokerError, create_channels, read_end, send_all, start_producer
+from agents.broker import BrokerError, create_channels, read_end, refused_by_kafka, send_all, start_producer
+from agents.channel_ids import channel_id
 from agents.follow_members import FollowShell
 from agents.garbage import collect_rarely
 from agents.health import HealthError, HealthServer
@@ -231,6 +233,13 @@ class Worker:
     def mark(self) -> int:
         """Return a number that tells one lane from those of other workers."""
         return secrets.randbits(MARK_BITS)
+
+    async def channel_id(self, channel: str) -> str:
+        """Return the id that Kafka has given a channel, empty where it tells none; raises `BrokerError`."""
+        try:
+            return await channel_id(self.producer.client, channel)
+        except (KafkaError, OSError) as error:
+            raise await refused_by_kafka(self.settings, error) from None
 
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Have a partition delivered again from `offset` on."""

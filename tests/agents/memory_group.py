@@ -36,6 +36,7 @@ class Group:
         self.first_held = BEGIN
         self.ends_at = END
         self.mark = lambda: 0
+        self.id_of_channel = "AAAAAAAAAAAAAAAAAAAAAQ"
         self.rewound: list[int] = []
         self.ports: list[FencedPort] = []
 
@@ -51,6 +52,10 @@ class Group:
         """Return a port, and remember it."""
         self.ports.append(FencedPort(self, generation))
         return self.ports[-1]
+
+    async def channel_id(self, channel: str) -> str:
+        """Return the id that the test has set."""
+        return self.id_of_channel
 
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Note what was asked for again."""

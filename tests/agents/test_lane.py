@@ -251,6 +251,25 @@ def test_state_of_another_shape_is_refused(
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("told", [("", "one"), ("one", ""), ("one", "", "one")])
+def test_an_id_that_kafka_does_not_tell_is_no_other_channel(told: tuple[str, ...]) -> None:
+    """An older release knew none, and some brokers tell none; what was known once is remembered."""
+
+    async def scenario() -> None:
+        log = MemoryLog()
+        for generation, channel_id in enumerate(told, 1):
+            lane, _ = await opened(MemoryPort(log), SETTINGS._replace(generation=generation, channel_id=channel_id))
+            await lane.take(batch_of(lane.next_offset, "a 1"))
+            await lane.checkpoint()
+        checkpoint = log.recovered().checkpoint
+        assert checkpoint is not None
+        assert checkpoint.channel_id == "one"
+        with pytest.raises(TableError, match="the channel was re-created"):
+            await opened(MemoryPort(log), SETTINGS._replace(generation=9, channel_id="two"))
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("event", "destination"), [("outputs acknowledged", "output"), ("rows acknowledged", "changelog")]
 )

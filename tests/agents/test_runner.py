@@ -259,6 +259,23 @@ def test_a_lane_does_not_go_on_where_another_had_its_partition(has_written: bool
     run(work())
 
 
+@pytest.mark.parametrize("is_kept", [True, False], ids=["between generations", "between workers"])
+def test_a_channel_of_the_same_name_that_is_another_is_refused_however_long_it_is(is_kept: bool) -> None:
+    """Once it has grown past what is settled, offsets would say that all of it was taken before."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        await runner.checkpoint()
+        runner.leave()
+        group.now, group.id_of_channel = 2, "AAAAAAAAAAAAAAAAAAAAAg"
+        await (runner if is_kept else runner_of(group)).open_assigned([PARTITION])
+
+    with pytest.raises(TableError, match=r"AAAAAAAAAAAAAAAAAAAAAg.*AAAAAAAAAAAAAAAAAAAAAQ.*re-created"):
+        run(work())
+
+
 def test_a_lane_that_was_cut_off_in_a_checkpoint_does_not_go_on() -> None:
     """The rows of that checkpoint were taken from the step, and no later one would be whole."""
 

@@ -159,6 +159,11 @@ class SimulatedWorker(Worker):
         """Return a mark that the seed decides."""
         return self.world.random.getrandbits(MARK_BITS)
 
+    async def channel_id(self, channel: str) -> str:
+        """Return the same id for ever: no channel is made anew here."""
+        await asyncio.sleep(self.world.broker.delay_s())
+        return f"id of {channel}"
+
     async def end(self, channel: str, partition: int) -> int:
         """Return the end of a partition."""
         await asyncio.sleep(self.world.broker.delay_s())
