@@ -103,8 +103,13 @@ class Runner:
             return self.lanes.get(partition) or await self._open(partition)
 
     def _drop_fenced(self, partition: int, lane: Lane | None) -> None:
-        """Drop a lane that may not write any more, so that the partition is opened anew if it comes back to us."""
-        if lane is not None and self.lanes.get(partition) is lane:
+        """Drop a lane that may not write any more, so that the partition is opened anew if it comes back to us.
+
+        Where there was none yet, the batch may have come early, of a share that is ours from now on.
+        """
+        if lane is None:
+            self._to_rewind.add(partition)
+        elif self.lanes.get(partition) is lane:
             del self.lanes[partition], self._shells[partition]
             self._metrics.drop_partition(self.channel, partition)
             self._leaving.append(lane)

@@ -379,6 +379,21 @@ def test_no_lane_is_opened_for_a_partition_that_is_not_ours(now: int | None, own
     run(work())
 
 
+def test_a_batch_that_came_before_its_lane_could_be_opened_is_delivered_again() -> None:
+    """It may be the last of its partition, and what was fetched already is not fetched again by itself."""
+
+    async def work() -> None:
+        group = Group()
+        group.now = None
+        runner = runner_of(group)
+        await runner.take(PARTITION, after(BEGIN), end_offset=END)
+        group.now = 2
+        await runner.open_assigned([PARTITION])
+        assert group.rewound == [BEGIN]
+
+    run(work())
+
+
 def test_a_lane_that_was_being_opened_when_the_group_moved_on_is_not_kept() -> None:
     """It would be fenced for ever, and its partition would stand still until the next change."""
 
