@@ -9,7 +9,13 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -21,6 +27,9 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
+
+from agents.broker import refused_by_kafka
+from agents.settings import Settings
 
 UNKNOWN = ""
 _NO_ID = bytes(16)
@@ -112,15 +121,17 @@ class _ChannelRequest(Request[MetadataRequestV12]):  # type: ignore[misc]  # aio
         return request_struct_class([(_NO_ID, self._channel, {})], False, False, {})
 
 
-async def channel_id(client: AIOKafkaClient, channel: str) -> str:
+async def channel_id(settings: Settings, client: AIOKafkaClient, channel: str) -> str:
     """Return the id of a channel as Kafka's tools show it, `UNKNOWN` where the broker has none to tell.
 
-    Raises aiokafka's errors where Kafka does not answer.
+    Raises `BrokerError` where Kafka does not answer.
     """
     try:
         answer = await _ask(client, _ChannelRequest(channel))
     except (NotImplementedError, IncompatibleBrokerVersion):
         return UNKNOWN
+    except (KafkaError, OSError) as error:
+        raise await refused_by_kafka(settings, error) from None
     found = {name: identity for _, name, identity, *_ in answer.topics or ()}
     return _as_text(found.get(channel, _NO_ID))
 

@@ -382,8 +382,9 @@ class Lane:
     async def settle(self) -> None:
         """Wait until nothing that was handed over is under way any more, whatever became of it."""
         async with self._checkpointing, self._taking:
-            await asyncio.gather(*self._unacknowledged, return_exceptions=True)
-            self._unacknowledged = []
+            # What failed still has to fail the next checkpoint, if there is one.
+            if self._unacknowledged:
+                await asyncio.wait(self._unacknowledged)
 
 
 async def acknowledged(destination: Literal["output", "changelog"], sent: Sent) -> list[object]:

@@ -298,6 +298,11 @@ class Runner:
             self._metrics.observe_partition(self.channel, partition, checkpoint_offset=lane.checkpoint_offset)
         return done
 
+    async def settle(self) -> None:
+        """Wait until nothing is under way any more that the lanes handed over which were let go."""
+        for lane in [*self._leaving, *(lane for lane, _ in self._kept.values())]:
+            await lane.settle()
+
     def leave(self) -> None:
         """Let every lane go, for the group is about to share its partitions out anew; some may come back to us."""
         for partition, lane in self.lanes.items():

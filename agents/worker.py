@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.attribute_signals import AttributeShell
-from agents.broker import BrokerError, create_channels, read_end, refused_by_kafka, send_all, start_producer
+from agents.broker import BrokerError, create_channels, read_end, send_all, start_producer
 from agents.channel_ids import channel_id
 from agents.follow_members import FollowShell
 from agents.garbage import collect_rarely
 from agents.health import HealthError, HealthServer
 from agents.lane import Batch, SendFailed, acknowledged, slices
+from agents.lease import Lease, LeaseLost
 from agents.metrics import Metrics
 from agents.normalize_signals import Normalizer, heartbeat_records
 from agents.observer import Observer
@@ -55,14 +55,23 @@ CLOCK_EVERY_S = 1.0
 GIVE_WAY_S = 1.0
 """How long a slice of a batch, some tens of milliseconds of work, waits for lanes that are still to be opened."""
 GIVE_WAY_LOOKS = 20
+SETTLE_S = 20.0
+"""How long the group may wait for our last records of a generation; it waits for a member for 60 s at most."""
 EXIT_REFUSED = 1
 EXIT_CRASHED = 70
 """EX_SOFTWARE of sysexits: something failed that we do not know how to go on from; a restart recovers."""
-
 Consume = Callable[[int, Batch, int | None], Awaitable[None]]
 
-
-EXPECTED_ERRORS = (BrokerError, HealthError, PacketVersionError, SendFailed, SettingsError, TableError, ViewsError)
+EXPECTED_ERRORS = (
+    BrokerError,
+    HealthError,
+    LeaseLost,
+    PacketVersionError,
+    SendFailed,
+    SettingsError,
+    TableError,
+    ViewsError,
+)
 """What lies outside of the worker: the message says what, so it is told without a stack trace."""
 
 
@@ -90,6 +99,7 @@ class Worker:
         self.settings = settings
         self.state = "starting"
         self.crash: Callable[[BaseException], None] = crash
+        self.lease = Lease(session_s=settings.session_ms / 1000, end=crash)
         sources = [SIGNALS, ATTRIBUTED, CONTRIBUTIONS, *map(raw_channel, settings.raw_networks)]
         self.metrics = Metrics(
             version=VERSION, channels=[named(spec, namespace=settings.namespace) for spec in sources]
@@ -220,9 +230,8 @@ class Worker:
     async def give_way(self) -> None:
         """Wait while a partition of this worker is still to be opened, but not for ever.
 
-        All lanes share one event loop: were the others to go on at full speed, a lane that opens late would read its
-        table in what they leave, and fall behind them further and further. Nothing depends on its being opened: after
-        `GIVE_WAY_S` the next slice is taken all the same.
+        All lanes share one event loop: beside others at full speed, one that opens late would fall behind further and
+        further. Nothing depends on its being opened: after `GIVE_WAY_S` the next slice is taken all the same.
         """
         await asyncio.sleep(0)
         for _ in range(GIVE_WAY_LOOKS):
@@ -236,10 +245,7 @@ class Worker:
 
     async def channel_id(self, channel: str) -> str:
         """Return the id that Kafka has given a channel, empty where it tells none; raises `BrokerError`."""
-        try:
-            return await channel_id(self.producer.client, channel)
-        except (KafkaError, OSError) as error:
-            raise await refused_by_kafka(self.settings, error) from None
+        return await channel_id(self.settings, self.producer.client, channel)
 
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Have a partition delivered again from `offset` on."""
@@ -271,7 +277,7 @@ class Worker:
             await self.publisher.check()
         await self.registry.read()
         self._begin(self.registry.follow())
-        self.begin(await start_producer(self.settings))
+        self.begin(self.lease.guard(await start_producer(self.settings)))
 
     def begin(self, producer: AIOKafkaProducer) -> None:
         """Begin what runs in the background as long as the worker does: checkpoints, the clock, the views."""
@@ -324,6 +330,13 @@ class Worker:
         if self.publisher is not None:
             self.publisher.leave()
 
+    async def settle(self) -> None:
+        """Wait until what the lanes handed over has arrived: once the group goes on, others write behind it."""
+        settling = [asyncio.ensure_future(runner.settle()) for runner in self.runners]
+        _, late = await asyncio.wait(settling, timeout=SETTLE_S)
+        if late:
+            logger.warning("expected Kafka to acknowledge what was sent within %.0f s; going on without", SETTLE_S)
+
     def assigned(self) -> None:
         """Go on with the partitions of the new generation."""
         self.app.consumer.on_committed = self._committed
@@ -341,8 +354,8 @@ class Worker:
         """Say whether this worker does its job now, and if not why."""
         if self.state != "running" or self.generation() is None:
             return False, self.state
-        recovering = self._recovering()
-        return (False, f"recovering {recovering} partitions") if recovering else (True, "")
+        count = self._recovering()
+        return (not count, f"recovering {count} partitions" if count else "")
 
     def _recovering(self) -> int:
         """Return how many partitions are assigned whose lane is not open yet."""

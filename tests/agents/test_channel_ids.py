@@ -48,7 +48,7 @@ class Client:
 
 def asked(client: Any, channel: str) -> str:
     """Return the id of a channel."""
-    return asyncio.run(channel_id(client, channel))
+    return asyncio.run(channel_id(Settings(), client, channel))
 
 
 def test_an_answer_of_the_protocol_is_read_as_kafkas_tools_show_it() -> None:
@@ -78,13 +78,13 @@ def test_a_channel_has_one_id_and_another_one_when_it_is_made_anew(own_settings:
     async def work() -> tuple[list[str], str]:
         await create_channels(own_settings)
         producer = await start_producer(own_settings)
-        before = [await channel_id(producer.client, channel) for channel in (name, name, other, "no such channel")]
+        before = [await channel_id(own_settings, producer.client, one) for one in (name, name, other, "none")]
         admin = AIOKafkaAdminClient(**client_options(own_settings))
         await admin.start()
         await admin.delete_topics([name])
         await admin.close()
         await create_channels(own_settings)
-        after = await channel_id(producer.client, name)
+        after = await channel_id(own_settings, producer.client, name)
         await producer.stop()
         return before, after
 

@@ -18,6 +18,8 @@ NEEDED = (
     "landed after death",
     "lost with a process",
     "failed sends",
+    "held back",
+    "leases lost",
     "late writes",
     "stale rows",
     "changelogs checked",
