@@ -66,7 +66,9 @@ class OvergrowthApp(faust.App):
     worker: Worker
 
     def _new_transport(self) -> BatchTransport:
-        return BatchTransport(self.conf.broker_consumer, self)
+        transport = BatchTransport(self.conf.broker_consumer, self)
+        transport.lease = self.worker.lease
+        return transport
 
     async def on_start(self) -> None:
         """Prepare channels, registry and producer before anything is read."""
@@ -160,6 +162,7 @@ def create_app(settings: Settings) -> OvergrowthApp:
     @app.on_partitions_revoked.connect(weak=False)
     async def on_revoked(app: OvergrowthApp, revoked: set[TP], **_: Any) -> None:
         worker.revoked()
+        await worker.settle()
 
     @app.on_partitions_assigned.connect(weak=False)
     async def on_assigned(app: OvergrowthApp, assigned: set[TP], **_: Any) -> None:

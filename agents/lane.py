@@ -141,6 +141,9 @@ class Port(Protocol):
     def acknowledge(self, channel: str, partition: int, offset: int) -> None:
         """Say that every record before `offset` is settled."""
 
+    async def give_way(self) -> None:
+        """Let others do what is more urgent than the next slice of a batch; never waits for long."""
+
 
 class LaneSettings(NamedTuple):
     """Where a lane reads and remembers: its channels, the numbers of partitions, the owner's generation and mark."""
@@ -216,6 +219,25 @@ class Lane:
             # The owner before may have been cut off between its checkpoint and the commit.
             self.port.acknowledge(settings.channel, settings.partition, checkpoint.offset)
 
+    async def go_on(self, port: Port) -> bool:
+        """Go on in another generation of the group; False where the table must be read anew by another lane.
+
+        Whoever had the partition in between has claimed its table before anything else. So where nothing of others lies
+        behind what this lane has read or written, up to a claim of its own that it adds now, it holds all that reading
+        the table would find, and what it took since.
+        """
+        async with self._checkpointing, self._taking:
+            if self._table is None or self._is_mid_batch or self._broken_by is not None:
+                return False
+            self.port, self.rewound = port, None
+            port.fence()
+            is_alone = await self._append([self._table.claim()])
+            port.fence()
+            if is_alone:
+                # What was noted to be committed went with the generation before.
+                port.acknowledge(self.settings.channel, self.settings.partition, self.checkpoint_offset)
+            return is_alone
+
     async def _claim(self) -> tuple[Recovery, Table]:
         """Recover the table and claim it, anew until nothing came between what was read and the claim."""
         settings = self.settings
@@ -258,7 +280,10 @@ class Lane:
         checkpoint, settings = recovery.checkpoint, self.settings
         if checkpoint is None:
             return
-        was = (checkpoint.step, checkpoint.partitions, checkpoint.origins, checkpoint.channel_id)
+        # Where Kafka tells no id now, the one that was known stays; where it told none then, any will do.
+        settings = self.settings = settings._replace(channel_id=settings.channel_id or checkpoint.channel_id)
+        was_id = checkpoint.channel_id or settings.channel_id
+        was = (checkpoint.step, checkpoint.partitions, checkpoint.origins, was_id)
         now = (self.shell.name, settings.partitions, settings.origins, settings.channel_id)
         if was != now:
             raise TableError(
@@ -271,10 +296,9 @@ class Lane:
         async with self._arriving:
             for piece in slices(batch):
                 if piece.next_offset > self.next_offset:
+                    await self.port.give_way()
                     async with self._taking:
                         await self._take(piece)
-                    if piece.next_offset < batch.next_offset:
-                        await asyncio.sleep(0)
 
     async def _take(self, batch: Batch) -> None:
         records = batch.records
@@ -358,8 +382,9 @@ class Lane:
     async def settle(self) -> None:
         """Wait until nothing that was handed over is under way any more, whatever became of it."""
         async with self._checkpointing, self._taking:
-            await asyncio.gather(*self._unacknowledged, return_exceptions=True)
-            self._unacknowledged = []
+            # What failed still has to fail the next checkpoint, if there is one.
+            if self._unacknowledged:
+                await asyncio.wait(self._unacknowledged)
 
 
 async def acknowledged(destination: Literal["output", "changelog"], sent: Sent) -> list[object]:

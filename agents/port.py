@@ -1,6 +1,6 @@
 """Give a lane its view of Kafka: one partition's sends, rows and acknowledgements, fenced by the group's generation."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaProducer
 
@@ -14,7 +14,8 @@ class KafkaPort:
     """The port of the lanes that were opened in one generation of the consumer group.
 
     `generation_now` tells the present generation, or None while the group is rebalancing; `acknowledged` is told which
-    input is settled; `now_ms` is the wall clock, for the timestamps of rows.
+    input is settled; `give_way` waits where something else of this worker is more urgent than the next slice of a
+    batch; `now_ms` is the wall clock, for the timestamps of rows.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class KafkaPort:
         generation: int,
         generation_now: Callable[[], int | None],
         acknowledged: Callable[[str, int, int], None],
+        give_way: Callable[[], Awaitable[None]],
         now_ms: Callable[[], int],
     ) -> None:
         self.settings = settings
@@ -32,6 +34,7 @@ class KafkaPort:
         self.generation = generation
         self._generation_now = generation_now
         self._acknowledged = acknowledged
+        self._give_way = give_way
         self._now_ms = now_ms
 
     async def send(self, outgoing: Sequence[Outgoing]) -> Sent:
@@ -59,3 +62,7 @@ class KafkaPort:
     def acknowledge(self, channel: str, partition: int, offset: int) -> None:
         """Say that every record before `offset` is settled."""
         self._acknowledged(channel, partition, offset)
+
+    async def give_way(self) -> None:
+        """Let others do what is more urgent than the next slice of a batch."""
+        await self._give_way()

@@ -30,6 +30,9 @@ class Group(Protocol):
     def mark(self) -> int:
         """Return a number below 2 ** `MARK_BITS` for one lane, which those of other workers hardly share."""
 
+    async def channel_id(self, channel: str) -> str:
+        """Return the id that Kafka has given a channel, empty where it tells none."""
+
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Have the partition delivered again from `offset` on."""
 
@@ -72,6 +75,8 @@ class Runner:
         self._make_shell = make_shell
         self._shells: dict[int, AgentShell] = {}
         self._leaving: list[Lane] = []
+        # The lanes of the generation before, whose partitions may come back to us.
+        self._kept: dict[int, tuple[Lane, AgentShell]] = {}
         # Partitions whose lane was dropped and whose input goes on behind what the lane took, unless it is rewound.
         self._to_rewind: set[int] = set()
         self._opening = asyncio.Lock()
@@ -98,17 +103,29 @@ class Runner:
             return self.lanes.get(partition) or await self._open(partition)
 
     def _drop_fenced(self, partition: int, lane: Lane | None) -> None:
-        """Drop a lane that may not write any more, so that the partition is opened anew if it comes back to us."""
-        if lane is not None and self.lanes.get(partition) is lane:
+        """Drop a lane that may not write any more, so that the partition is opened anew if it comes back to us.
+
+        Where there was none yet, the batch may have come early, of a share that is ours from now on.
+        """
+        if lane is None:
+            self._to_rewind.add(partition)
+        elif self.lanes.get(partition) is lane:
             del self.lanes[partition], self._shells[partition]
             self._metrics.drop_partition(self.channel, partition)
             self._leaving.append(lane)
             self._to_rewind.add(partition)
 
     async def open_assigned(self, partitions: Iterable[int]) -> None:
-        """Open the lanes of partitions that have sent no batch yet, so that what they settled before is committed."""
+        """Open the lanes of partitions that have sent no batch yet, so that what they settled before is committed.
+
+        `partitions` are all of this worker: what is remembered of others is forgotten.
+        """
+        owned = set(partitions)
         try:
-            for partition in partitions:
+            async with self._opening:
+                self._leaving += [self._kept.pop(partition)[0] for partition in sorted(self._kept.keys() - owned)]
+                await self._settle_leaving()
+            for partition in sorted(owned):
                 await self._lane(partition)
         except Fenced as reason:
             logger.info("%s: opening was left to the next owner (%s)", self.channel, reason)
@@ -120,27 +137,46 @@ class Runner:
         if not self._group.owns(self.channel, partition):
             # The batch was fetched in a former generation: to claim the table would pass its owner over.
             raise Fenced(f"expected a partition of this worker in generation {generation}, got one of another")
-        begun_s = time.monotonic()
         self.recovering += 1
         try:
-            # What an earlier lane of ours handed over must have arrived before its changelog is read.
-            for earlier in self._leaving:
-                await earlier.settle()
-            self._leaving.clear()
-            shell = self._make_shell(partition)
-            lane = self._new_lane(shell, partition, generation)
             # Raises `Fenced` where the group moved on meanwhile, and is not interrupted after that.
-            await lane.open()
+            channel_id = await self._group.channel_id(self.channel)
+            opened = await self._go_on(partition, generation, channel_id)
+            opened = opened or await self._open_anew(partition, generation, channel_id)
         finally:
             self.recovering -= 1
-        duration_s = time.monotonic() - begun_s
-        self.lanes[partition], self._shells[partition] = lane, shell
+        lane, shell = self.lanes[partition], self._shells[partition] = opened
         shell.report(self._metrics)
-        self._metrics.observe_recovery(duration_s=duration_s)
-        self._metrics.count_stale(lane.stale_records)
         self._metrics.observe_partition(
             self.channel, partition, applied_offset=lane.next_offset, checkpoint_offset=lane.checkpoint_offset
         )
+        if partition in self._to_rewind:
+            await self._rewind_dropped(lane, partition)
+        return lane
+
+    async def _go_on(self, partition: int, generation: int, channel_id: str) -> tuple[Lane, AgentShell] | None:
+        """Return the lane of the generation before if nobody else has had its partition since."""
+        kept = self._kept.pop(partition, None)
+        if kept is None:
+            return None
+        # Where it cannot go on, what it handed over must have arrived before its changelog is read.
+        self._leaving.append(kept[0])
+        is_same_channel = channel_id in ("", kept[0].settings.channel_id)
+        if not (is_same_channel and await kept[0].go_on(self._group.port(generation))):
+            return None
+        self._leaving.remove(kept[0])
+        logger.info("%s[%d]: goes on at offset %d, nobody else had it", self.channel, partition, kept[0].next_offset)
+        return kept
+
+    async def _open_anew(self, partition: int, generation: int, channel_id: str) -> tuple[Lane, AgentShell]:
+        begun_s = time.monotonic()
+        await self._settle_leaving()
+        shell = self._make_shell(partition)
+        lane = self._new_lane(shell, partition, generation, channel_id)
+        await lane.open()
+        duration_s = time.monotonic() - begun_s
+        self._metrics.observe_recovery(duration_s=duration_s)
+        self._metrics.count_stale(lane.stale_records)
         logger.info(
             "%s[%d]: opened at offset %d, %d records of %s read in %.2f s, %d of former owners ignored",
             self.channel,
@@ -151,9 +187,13 @@ class Runner:
             duration_s,
             lane.stale_records,
         )
-        if partition in self._to_rewind:
-            await self._rewind_dropped(lane, partition)
-        return lane
+        return lane, shell
+
+    async def _settle_leaving(self) -> None:
+        """Wait until what earlier lanes of ours handed over has arrived, and forget them."""
+        for earlier in self._leaving:
+            await earlier.settle()
+        self._leaving.clear()
 
     async def _rewind_dropped(self, lane: Lane, partition: int) -> None:
         """Have all delivered again that the lane before had taken: nothing else may come that would show it missing."""
@@ -162,7 +202,7 @@ class Runner:
         await self._group.rewind(self.channel, partition, max(lane.next_offset, earliest))
         self._to_rewind.discard(partition)
 
-    def _new_lane(self, shell: Shell, partition: int, generation: int) -> Lane:
+    def _new_lane(self, shell: Shell, partition: int, generation: int, channel_id: str) -> Lane:
         settings = LaneSettings(
             channel=self.channel,
             table_channel=self.table_channel,
@@ -170,6 +210,7 @@ class Runner:
             partitions=self.settings.partitions,
             origins=self.settings.partitions,
             generation=generation,
+            channel_id=channel_id,
             mark=self._group.mark(),
         )
         return Lane(shell, self._group.port(generation), settings)
@@ -257,11 +298,16 @@ class Runner:
             self._metrics.observe_partition(self.channel, partition, checkpoint_offset=lane.checkpoint_offset)
         return done
 
+    async def settle(self) -> None:
+        """Wait until nothing is under way any more that the lanes handed over which were let go."""
+        for lane in [*self._leaving, *(lane for lane, _ in self._kept.values())]:
+            await lane.settle()
+
     def leave(self) -> None:
-        """Drop every lane: the group is about to share its partitions out anew."""
-        for partition in self.lanes:
+        """Let every lane go, for the group is about to share its partitions out anew; some may come back to us."""
+        for partition, lane in self.lanes.items():
             self._metrics.drop_partition(self.channel, partition)
-        self._leaving.extend(self.lanes.values())
+            self._kept[partition] = lane, self._shells[partition]
         self.lanes.clear()
         self._shells.clear()
         self._to_rewind.clear()

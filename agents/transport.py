@@ -13,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 
 from agents.lane import Batch, Record
+from agents.lease import Lease
 
 FETCH_WAIT_MS = 100
 
@@ -68,13 +69,16 @@ class _NothingRead(dict[TP, int | None]):
 class PromptThread(driver.AIOKafkaConsumerThread):
     """The thread of the client, whose fetches ask the broker to wait less than Faust's 1.5 s for records.
 
-    A broker may let a waiting fetch wait though records have come since, and an alert takes three hops.
+    A broker may let a waiting fetch wait though records have come since, and an alert takes three hops. The transport's
+    lease is told what the coordinator answers.
     """
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # It is read when the client starts, which is after this.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        if isinstance(transport, BatchTransport) and transport.lease is not None:
+            transport.lease.listen(consumer._client)
         return consumer
 
 
@@ -184,6 +188,7 @@ class BatchConsumer(driver.Consumer):
 class BatchTransport(driver.Transport):
     """The aiokafka transport with a consumer that hands over batches."""
 
+    lease: Lease | None = None
     Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
 
 

@@ -14,10 +14,12 @@ from faust.types import TP
 
 from agents.attribute_signals import AttributeShell
 from agents.broker import BrokerError, create_channels, read_end, send_all, start_producer
+from agents.channel_ids import channel_id
 from agents.follow_members import FollowShell
 from agents.garbage import collect_rarely
 from agents.health import HealthError, HealthServer
 from agents.lane import Batch, SendFailed, acknowledged, slices
+from agents.lease import Lease, LeaseLost
 from agents.metrics import Metrics
 from agents.normalize_signals import Normalizer, heartbeat_records
 from agents.observer import Observer
@@ -50,14 +52,26 @@ from schemas.signal import CLOCK_SOURCE, Heartbeat
 logger = logging.getLogger("overgrowth")
 
 CLOCK_EVERY_S = 1.0
+GIVE_WAY_S = 1.0
+"""How long a slice of a batch, some tens of milliseconds of work, waits for lanes that are still to be opened."""
+GIVE_WAY_LOOKS = 20
+SETTLE_S = 20.0
+"""How long the group may wait for our last records of a generation; it waits for a member for 60 s at most."""
 EXIT_REFUSED = 1
 EXIT_CRASHED = 70
 """EX_SOFTWARE of sysexits: something failed that we do not know how to go on from; a restart recovers."""
-
 Consume = Callable[[int, Batch, int | None], Awaitable[None]]
 
-
-EXPECTED_ERRORS = (BrokerError, HealthError, PacketVersionError, SendFailed, SettingsError, TableError, ViewsError)
+EXPECTED_ERRORS = (
+    BrokerError,
+    HealthError,
+    LeaseLost,
+    PacketVersionError,
+    SendFailed,
+    SettingsError,
+    TableError,
+    ViewsError,
+)
 """What lies outside of the worker: the message says what, so it is told without a stack trace."""
 
 
@@ -85,6 +99,7 @@ class Worker:
         self.settings = settings
         self.state = "starting"
         self.crash: Callable[[BaseException], None] = crash
+        self.lease = Lease(session_s=settings.session_ms / 1000, end=crash)
         sources = [SIGNALS, ATTRIBUTED, CONTRIBUTIONS, *map(raw_channel, settings.raw_networks)]
         self.metrics = Metrics(
             version=VERSION, channels=[named(spec, namespace=settings.namespace) for spec in sources]
@@ -166,6 +181,7 @@ class Worker:
     def _normalizing(self, normalizer: Normalizer) -> Consume:
         async def consume(partition: int, batch: Batch, end_offset: int | None) -> None:
             for piece in slices(batch):
+                await self.give_way()
                 sent = await send_all(self.producer, normalizer.take(partition, piece))
                 await acknowledged("output", sent)
             self.acknowledge(normalizer.channel, partition, batch.next_offset)
@@ -207,12 +223,29 @@ class Worker:
             generation=generation,
             generation_now=lambda: self.generation() if self._shares == share else None,
             acknowledged=self.acknowledge,
+            give_way=self.give_way,
             now_ms=_now_ms,
         )
+
+    async def give_way(self) -> None:
+        """Wait while a partition of this worker is still to be opened, but not for ever.
+
+        All lanes share one event loop: beside others at full speed, one that opens late would fall behind further and
+        further. Nothing depends on its being opened: after `GIVE_WAY_S` the next slice is taken all the same.
+        """
+        await asyncio.sleep(0)
+        for _ in range(GIVE_WAY_LOOKS):
+            if self.generation() is None or not self._recovering():
+                return
+            await asyncio.sleep(GIVE_WAY_S / GIVE_WAY_LOOKS)
 
     def mark(self) -> int:
         """Return a number that tells one lane from those of other workers."""
         return secrets.randbits(MARK_BITS)
+
+    async def channel_id(self, channel: str) -> str:
+        """Return the id that Kafka has given a channel, empty where it tells none; raises `BrokerError`."""
+        return await channel_id(self.settings, self.producer.client, channel)
 
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Have a partition delivered again from `offset` on."""
@@ -244,7 +277,7 @@ class Worker:
             await self.publisher.check()
         await self.registry.read()
         self._begin(self.registry.follow())
-        self.begin(await start_producer(self.settings))
+        self.begin(self.lease.guard(await start_producer(self.settings)))
 
     def begin(self, producer: AIOKafkaProducer) -> None:
         """Begin what runs in the background as long as the worker does: checkpoints, the clock, the views."""
@@ -297,6 +330,13 @@ class Worker:
         if self.publisher is not None:
             self.publisher.leave()
 
+    async def settle(self) -> None:
+        """Wait until what the lanes handed over has arrived: once the group goes on, others write behind it."""
+        settling = [asyncio.ensure_future(runner.settle()) for runner in self.runners]
+        _, late = await asyncio.wait(settling, timeout=SETTLE_S)
+        if late:
+            logger.warning("expected Kafka to acknowledge what was sent within %.0f s; going on without", SETTLE_S)
+
     def assigned(self) -> None:
         """Go on with the partitions of the new generation."""
         self.app.consumer.on_committed = self._committed
@@ -314,15 +354,17 @@ class Worker:
         """Say whether this worker does its job now, and if not why."""
         if self.state != "running" or self.generation() is None:
             return False, self.state
+        count = self._recovering()
+        return (not count, f"recovering {count} partitions" if count else "")
+
+    def _recovering(self) -> int:
+        """Return how many partitions are assigned whose lane is not open yet."""
         assigned = self.app.consumer.assignment()
-        recovering = sum(
+        return sum(
             tp.topic == runner.channel and tp.partition not in runner.lanes
             for runner in self.runners
             for tp in assigned
         )
-        if recovering:
-            return False, f"recovering {recovering} partitions"
-        return True, ""
 
     async def drain(self) -> None:
         """Checkpoint what was taken, so that nothing of it is done again, and stop what runs in the background."""

@@ -71,19 +71,23 @@ class ErasedActors:
     def refuses(self, signal: Signal, *, is_late: bool = False) -> bool:
         """Return whether a signal is an erased actor's; out of what others say the names of such actors are taken.
 
-        Of a late one, which is told aside, also whether its actor is about to be erased.
+        For a late one, which is told aside, those count as well who are about to be erased: whether their turn has come
+        when it is read depends on where batches end, and what is told must not.
         """
         if not self._at_ms and not (is_late and self._announced):
             return False
-        if is_late and erased_name(signal.network, signal.actor) in self._announced:
-            return True
-        if self.is_erased(signal.network, signal.actor, at_ms=signal.at):
+        if self._is_gone(signal, signal.actor, is_late=is_late):
             return True
         for field in ("parent_actor", "root_actor"):
             name = getattr(signal, field)
-            if name is not None and self.is_erased(signal.network, name, at_ms=signal.at):
+            if name is not None and self._is_gone(signal, name, is_late=is_late):
                 setattr(signal, field, None)
         return False
+
+    def _is_gone(self, signal: Signal, actor: str, *, is_late: bool) -> bool:
+        if is_late and erased_name(signal.network, actor) in self._announced:
+            return True
+        return self.is_erased(signal.network, actor, at_ms=signal.at)
 
     def expire(self, at_ms: int) -> None:
         """Forget whose time is over; looks at all of them once a day of event time."""

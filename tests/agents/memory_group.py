@@ -1,7 +1,7 @@
 """Stand in for a consumer group of one worker in the tests of runners."""
 
 from agents.attribute_signals import AttributeShell
-from agents.lane import Fenced
+from agents.lane import Batch, Fenced
 from agents.metrics import Metrics
 from agents.runner import Runner
 from schemas.channels import SIGNALS, TABLE_ATTRIBUTE
@@ -36,6 +36,7 @@ class Group:
         self.first_held = BEGIN
         self.ends_at = END
         self.mark = lambda: 0
+        self.id_of_channel = "AAAAAAAAAAAAAAAAAAAAAQ"
         self.rewound: list[int] = []
         self.ports: list[FencedPort] = []
 
@@ -51,6 +52,10 @@ class Group:
         """Return a port, and remember it."""
         self.ports.append(FencedPort(self, generation))
         return self.ports[-1]
+
+    async def channel_id(self, channel: str) -> str:
+        """Return the id that the test has set."""
+        return self.id_of_channel
 
     async def rewind(self, channel: str, partition: int, offset: int) -> None:
         """Note what was asked for again."""
@@ -76,3 +81,14 @@ def runner_of(group: Group) -> Runner:
         table_name="conversations",
         make_shell=lambda partition: AttributeShell(SETTINGS, registry, partition),
     )
+
+
+def after(offset: int) -> Batch:
+    """Return what the log holds from an offset on."""
+    return Batch([record for record in log() if record.offset >= offset], END)
+
+
+def gapless(pieces: list[Batch]) -> list[Batch]:
+    """Let each batch end where the next one begins, as if the log had no holes."""
+    ends = [batch.records[0].offset for batch in pieces[1:]] + [END]
+    return [batch._replace(next_offset=end) for batch, end in zip(pieces, ends, strict=True)]

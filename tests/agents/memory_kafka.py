@@ -43,6 +43,7 @@ class MemoryPort:
         self.calls = 0
         self.fences = 0
         self.is_holding = False
+        self.has_read = False
         self.error: BaseException | None = None
         self._held: list[tuple[str, asyncio.Future[object]]] = []
 
@@ -101,6 +102,7 @@ class MemoryPort:
 
     async def read_table(self, channel: str, partition: int, *, offset: int = 0) -> AsyncIterator[list[TableRecord]]:
         """Yield the changelog in small batches."""
+        self.has_read = True
         log = list(enumerate(self.kafka.changelogs.get((channel, partition), [])))[offset:]
         await self._call()
         for start in range(0, len(log), 7):
@@ -117,3 +119,7 @@ class MemoryPort:
         """Note what is settled."""
         self.kafka.journal.append("input acknowledged")
         self.kafka.acknowledged[channel, partition] = offset
+
+    async def give_way(self) -> None:
+        """Give the loop a turn."""
+        await asyncio.sleep(0)

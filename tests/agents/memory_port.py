@@ -56,6 +56,7 @@ class MemoryPort:
         fence: Callable[[], None] = lambda: None,
     ) -> None:
         self.log = log
+        self.gave_way = 0
         self.may_acknowledge = asyncio.Event()
         self.may_acknowledge.set()
         self._reach = reach
@@ -108,6 +109,11 @@ class MemoryPort:
         self._reach("settle")
         self.log.settled.append(offset)
         self.log.events.append(f"input settled up to {offset}")
+
+    async def give_way(self) -> None:
+        """Give the loop a turn."""
+        self.gave_way += 1
+        await asyncio.sleep(0)
 
 
 class AddingStep:

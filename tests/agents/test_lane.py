@@ -251,6 +251,25 @@ def test_state_of_another_shape_is_refused(
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("told", [("", "one"), ("one", ""), ("one", "", "one")])
+def test_an_id_that_kafka_does_not_tell_is_no_other_channel(told: tuple[str, ...]) -> None:
+    """An older release knew none, and some brokers tell none; what was known once is remembered."""
+
+    async def scenario() -> None:
+        log = MemoryLog()
+        for generation, channel_id in enumerate(told, 1):
+            lane, _ = await opened(MemoryPort(log), SETTINGS._replace(generation=generation, channel_id=channel_id))
+            await lane.take(batch_of(lane.next_offset, "a 1"))
+            await lane.checkpoint()
+        checkpoint = log.recovered().checkpoint
+        assert checkpoint is not None
+        assert checkpoint.channel_id == "one"
+        with pytest.raises(TableError, match="the channel was re-created"):
+            await opened(MemoryPort(log), SETTINGS._replace(generation=9, channel_id="two"))
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("event", "destination"), [("outputs acknowledged", "output"), ("rows acknowledged", "changelog")]
 )
@@ -349,3 +368,15 @@ def test_slices_are_bounded_and_together_the_batch(sizes: list[int], repeats: in
         assert sum(len(record.value or b"") for record in piece.records[:-1]) < SLICE_BYTES_MAX
     assert [piece.next_offset for piece in pieces[:-1]] == [piece.records[0].offset for piece in pieces[1:]]
     assert pieces[-1].next_offset == records[-1].offset + 7
+
+
+def test_each_slice_of_a_batch_gives_way_to_what_is_more_urgent() -> None:
+    """A batch can be seconds of work, and a lane that opens meanwhile would have to wait for all of it."""
+
+    async def scenario() -> int:
+        port = MemoryPort(MemoryLog())
+        lane, _ = await opened(port)
+        await lane.take(batch_of(0, *["a 1"] * (2 * SLICE_RECORDS_MAX + 1)))
+        return port.gave_way
+
+    assert asyncio.run(scenario()) == 3

@@ -34,6 +34,7 @@ class Trial:
             generation=5,
             generation_now=lambda: self.now,
             acknowledged=lambda *what: self.acknowledged.append(what),
+            give_way=lambda: asyncio.sleep(0),
             now_ms=lambda: 1_000,
         )
 
@@ -66,6 +67,7 @@ def test_a_port_of_a_former_generation_is_fenced(now: int | None, came: str) -> 
         generation=5,
         generation_now=lambda: now,
         acknowledged=lambda channel, partition, offset: None,
+        give_way=lambda: asyncio.sleep(0),
         now_ms=lambda: 0,
     )
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agents.lane import Batch, Fenced, SendFailed
+from agents.lane import Fenced, SendFailed
 from agents.table import TableError
-from tests.agents.lane.trial import LANE, PLACE, batches, left, log
-from tests.agents.memory_group import BEGIN, END, Group, runner_of
+from tests.agents.lane.trial import LANE, PLACE, batches
+from tests.agents.memory_group import BEGIN, END, Group, after, gapless, runner_of
 from tests.agents.memory_kafka import MemoryKafka, MemoryPort, Plan
 
 PARTITION = LANE.partition
@@ -20,17 +20,6 @@ PARTITION = LANE.partition
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine."""
     asyncio.run(work)
-
-
-def after(offset: int) -> Batch:
-    """Return what the log holds from an offset on."""
-    return Batch([record for record in log() if record.offset >= offset], END)
-
-
-def gapless(pieces: list[Batch]) -> list[Batch]:
-    """Let each batch end where the next one begins, as if the log had no holes."""
-    ends = [batch.records[0].offset for batch in pieces[1:]] + [END]
-    return [batch._replace(next_offset=end) for batch, end in zip(pieces, ends, strict=True)]
 
 
 def test_a_batch_that_begins_behind_what_is_needed_is_delivered_again_from_there() -> None:
@@ -180,34 +169,6 @@ def test_an_end_that_is_known_from_long_ago_refuses_nothing() -> None:
     run(work())
 
 
-def test_lanes_are_dropped_with_the_group_and_opened_anew_in_the_next_generation() -> None:
-    """What was taken and not checkpointed is read again: together the two lanes tell everything once."""
-
-    async def work() -> None:
-        group = Group()
-        runner = runner_of(group)
-        for batch in gapless(batches())[:5]:
-            await runner.take(PARTITION, batch, end_offset=END)
-        await runner.checkpoint()
-        for batch in gapless(batches())[5:9]:
-            await runner.take(PARTITION, batch, end_offset=END)
-        runner.leave()
-        assert runner.lanes == {}
-        group.now = 2
-        resume = group.kafka.acknowledged[PLACE]
-        await runner.take(PARTITION, after(resume), end_offset=END)
-        await runner.checkpoint()
-        assert group.kafka.acknowledged == {PLACE: END}
-        assert [port.generation for port in group.ports] == [1, 2]
-        whole = Group()
-        other = runner_of(whole)
-        await other.take(PARTITION, after(BEGIN), end_offset=END)
-        await other.checkpoint()
-        assert left(group.kafka) == left(whole.kafka)
-
-    run(work())
-
-
 def test_a_lane_is_opened_only_when_what_its_predecessor_sent_has_arrived() -> None:
     """Otherwise the changelog would be read before the last rows of our own are in it."""
 
@@ -269,6 +230,21 @@ def test_no_lane_is_opened_for_a_partition_that_is_not_ours(now: int | None, own
         await runner.take(PARTITION, batches()[0], end_offset=END)
         await runner.open_assigned([PARTITION])
         assert (runner.lanes, group.kafka.journal, group.ports) == ({}, [], [])
+
+    run(work())
+
+
+def test_a_batch_that_came_before_its_lane_could_be_opened_is_delivered_again() -> None:
+    """It may be the last of its partition, and what was fetched already is not fetched again by itself."""
+
+    async def work() -> None:
+        group = Group()
+        group.now = None
+        runner = runner_of(group)
+        await runner.take(PARTITION, after(BEGIN), end_offset=END)
+        group.now = 2
+        await runner.open_assigned([PARTITION])
+        assert group.rewound == [BEGIN]
 
     run(work())
 

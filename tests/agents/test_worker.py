@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from faust.types import TP
 
 from agents.lane import Fenced
 from agents.settings import Settings
-from agents.worker import Worker
+from agents.worker import GIVE_WAY_LOOKS, GIVE_WAY_S, Worker
+from tests.simulation.loop import SeededLoop
 
 
 @dataclass
@@ -91,6 +93,38 @@ def test_a_worker_is_ready_when_it_runs_and_recovers_nothing() -> None:
     assert worker.ready() == (False, "recovering 1 partitions")
     worker.runners[2].lanes[1] = lane
     assert worker.ready() == (True, "")
+
+
+def gave_way_s(*, opened_at_s: float | None) -> float:
+    """Return how long the next slice waits, in virtual time, for the one lane that is opened then."""
+    worker = a_worker(MemoryApp(consumer=MemoryConsumer(assigned={TP("trial.social.signals", 1)})))
+    loop = SeededLoop(Random(1), steps_max=10_000)  # type: ignore[abstract]  # asyncio asks for no more
+    lane: Any = object()
+
+    async def work() -> float:
+        if opened_at_s == 0.0:
+            worker.runners[0].lanes[1] = lane
+        elif opened_at_s is not None:
+            loop.call_later(opened_at_s, worker.runners[0].lanes.__setitem__, 1, lane)
+        await worker.give_way()
+        return loop.time()
+
+    return loop.run(work())
+
+
+def test_slices_wait_for_lanes_that_are_still_to_be_opened() -> None:
+    """A lane that opens late would read its table in what the others leave of the loop, and never catch up."""
+    assert gave_way_s(opened_at_s=0.4) == pytest.approx(0.4, abs=GIVE_WAY_S / GIVE_WAY_LOOKS)
+
+
+def test_a_lane_that_does_not_open_holds_the_others_up_but_not_for_ever() -> None:
+    """Nothing may depend on its being opened: the others go on, a slice at a time."""
+    assert gave_way_s(opened_at_s=None) == pytest.approx(GIVE_WAY_S)
+
+
+def test_slices_do_not_wait_where_all_lanes_are_open() -> None:
+    """It is the rule, and costs a turn of the loop."""
+    assert gave_way_s(opened_at_s=0.0) == 0.0
 
 
 def test_a_worker_is_not_ready_from_the_rebalance_to_the_assignment() -> None:

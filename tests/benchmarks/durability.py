@@ -109,6 +109,7 @@ class _Installation:
                 generation=GENERATION,
                 generation_now=lambda: GENERATION,
                 acknowledged=lambda channel, partition, offset: None,
+                give_way=lambda: asyncio.sleep(0),
                 now_ms=lambda: START_MS,
             )
             port.told = []

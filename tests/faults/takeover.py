@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 import msgspec
 
 from agents.broker import BrokerError, follow_partition
 from agents.settings import Settings
+from agents.table import CHECKPOINT_KEY, CLAIM_PLACE
 from schemas.channels import TABLE_ATTRIBUTE, named
 from schemas.rows import CheckpointRow
 
@@ -17,11 +19,15 @@ _decode = msgspec.msgpack.Decoder(CheckpointRow).decode
 
 
 class Mark(NamedTuple):
-    """The last checkpoint of a partition: its owner's epoch, its offset, and when it was written (wall time, s)."""
+    """The last checkpoint of a partition: its owner's epoch, its offset, and when it was written (wall time, s).
+
+    `claims` is how often the table had been claimed by then: by a new owner, or by one to whom it came back.
+    """
 
     epoch: int = 0
     offset: int = 0
     written_s: float = 0.0
+    claims: int = 0
 
 
 class Fault:
@@ -34,21 +40,21 @@ class Fault:
 
     def see(self, partition: int, mark: Mark) -> None:
         """Take a checkpoint that was written after the fault."""
-        if partition not in self.after and mark.epoch > self.before.get(partition, Mark()).epoch:
+        if partition not in self.after and mark.claims > self.before.get(partition, Mark()).claims:
             self.after[partition] = mark
 
     def is_over(self, partitions: int) -> bool:
-        """Tell whether every partition was checkpointed by an owner of a later generation."""
+        """Tell whether every partition was checkpointed by whoever owns it since."""
         return len(self.after) == partitions
 
     @property
     def takeover_s(self) -> float:
-        """How long after the fault the last partition had its first checkpoint by a new owner."""
+        """How long after the fault the last partition had its first checkpoint by whoever owns it since."""
         return max(mark.written_s for mark in self.after.values()) - self.at_s
 
     @property
     def had_data_left(self) -> bool:
-        """Whether new owners had something to do that no checkpoint from before the fault covered."""
+        """Whether these owners had something to do that no checkpoint from before the fault covered."""
         return any(mark.offset > self.before.get(at, Mark()).offset for at, mark in self.after.items())
 
 
@@ -60,6 +66,7 @@ class Watcher:
         self._channel = named(TABLE_ATTRIBUTE, namespace=settings.namespace)
         self._tasks: list[asyncio.Task[None]] = []
         self.marks: dict[int, Mark] = {}
+        self._claims: Counter[int] = Counter()
         self.open: list[Fault] = []
         self.over: list[Fault] = []
 
@@ -103,10 +110,12 @@ class Watcher:
                 await asyncio.sleep(1.0)  # the broker is away: that is one of the faults
 
     def _see(self, partition: int, record: Any) -> None:
-        if not record.key.endswith(b"!checkpoint") or record.value is None:
+        if record.key == CLAIM_PLACE and record.value is not None:
+            self._claims[partition] += 1
+        if not record.key.endswith(CHECKPOINT_KEY) or record.value is None:
             return
         row = _decode(record.value)
-        mark = Mark(row.epoch, row.offset, record.timestamp / 1000)
+        mark = Mark(row.epoch, row.offset, record.timestamp / 1000, self._claims[partition])
         if (mark.epoch, mark.offset) < self.marks.get(partition, Mark())[:2]:
             return  # a paused owner's, which does not count
         self.marks[partition] = mark

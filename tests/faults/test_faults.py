@@ -28,13 +28,14 @@ def test_workers_that_are_killed_under_load_tell_what_one_process_tells(tmp_path
 
 def test_a_fault_is_over_once_every_partition_has_a_checkpoint_of_a_later_owner() -> None:
     """What the owner from before still writes does not count, and the slowest partition tells the time."""
-    fault = Fault(100.0, {0: Mark(4, 10, 99.0), 1: Mark(4, 20, 99.0)})
-    fault.see(0, Mark(4, 12, 100.5))
+    fault = Fault(100.0, {0: Mark(4, 10, 99.0, claims=1), 1: Mark(4, 20, 99.0, claims=1)})
+    fault.see(0, Mark(4, 12, 100.5, claims=1))
     assert not fault.is_over(PARTITIONS)
-    fault.see(0, Mark(5, 12, 103.0))
-    fault.see(0, Mark(5, 19, 104.0))
+    fault.see(0, Mark(5, 12, 103.0, claims=2))
+    fault.see(0, Mark(5, 19, 104.0, claims=2))
     assert not fault.is_over(PARTITIONS)
-    fault.see(1, Mark(6, 20, 107.5))
+    # It came back to the owner that it had, who says so by a claim.
+    fault.see(1, Mark(4, 20, 107.5, claims=2))
 
     assert fault.is_over(PARTITIONS)
     assert fault.takeover_s == 7.5
@@ -43,8 +44,8 @@ def test_a_fault_is_over_once_every_partition_has_a_checkpoint_of_a_later_owner(
 
 def test_a_fault_after_all_was_done_left_no_data() -> None:
     """Such a fault shows nothing, so it is told apart."""
-    fault = Fault(100.0, {0: Mark(4, 10, 99.0)})
-    fault.see(0, Mark(5, 10, 101.0))
+    fault = Fault(100.0, {0: Mark(4, 10, 99.0, claims=1)})
+    fault.see(0, Mark(5, 10, 101.0, claims=2))
 
     assert fault.is_over(1)
     assert not fault.had_data_left

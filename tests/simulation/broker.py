@@ -13,6 +13,9 @@ from aiokafka.errors import KafkaTimeoutError
 from tests.simulation.loop import Process, SeededLoop
 from tests.simulation.options import Network
 
+LOOK_S = 0.1
+"""How often a producer that must not send looks whether it may again."""
+
 
 class LogRecord(NamedTuple):
     """One record as a consumer sees it."""
@@ -133,12 +136,13 @@ class Producer:
 
     A request may be answered late, or not at all and then be sent again, so that its records lie there twice; once in a
     while an old copy of it arrives much later. Where all attempts fail it may have arrived or not. The death of the
-    process does not call back what is under way.
+    process does not call back what is under way. Nothing leaves while `may_send` says no (`agents.lease`).
     """
 
-    def __init__(self, broker: Broker, process: Process) -> None:
+    def __init__(self, broker: Broker, process: Process, may_send: Callable[[], bool]) -> None:
         self.broker = broker
         self.process = process
+        self.may_send = may_send
         self.landed: Callable[[str, int], None] = lambda channel, partition: None
         self._waiting: defaultdict[tuple[str, int], deque[_Request]] = defaultdict(deque)
         self._busy: set[tuple[str, int]] = set()
@@ -186,7 +190,14 @@ class Producer:
         if place in self._busy or not self._waiting[place]:
             return
         self._busy.add(place)
-        self._attempt(place, self._waiting[place].popleft(), 0)
+        self._begin(place)
+
+    def _begin(self, place: tuple[str, int]) -> None:
+        if self.may_send():
+            self._attempt(place, self._waiting[place].popleft(), 0)
+        else:
+            self.broker.counts["held back"] += 1
+            self.broker.loop.call_later(LOOK_S, self._begin, place, context=self.process.context)
 
     def _attempt(self, place: tuple[str, int], request: _Request, number: int) -> None:
         self.broker.in_flight += 1

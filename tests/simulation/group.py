@@ -10,8 +10,8 @@ from faust.types import TP
 from tests.simulation.loop import SeededLoop
 
 SESSION_S = 3.0
-REBALANCE_S = 1.5
-"""How long a rebalance waits for members that do not come."""
+REBALANCE_S = 4.0
+"""How long a rebalance waits for members that do not come but are heard of; longer than a session, as in production."""
 
 
 class Joined(NamedTuple):
@@ -56,6 +56,10 @@ class Group:
         if self._members.pop(name, None) is not None:
             self._prepare()
             self._share_if_all_came()
+
+    def knows(self, name: str, generation: int) -> bool:
+        """Say whether a member is still one, of this generation."""
+        return name in self._members and generation == self.generation
 
     def heartbeat(self, name: str, generation: int) -> bool:
         """Say whether a member is still one, of this generation, with nothing to be shared out."""

@@ -10,6 +10,7 @@ import msgspec
 from faust.types import TP
 
 from agents.lane import Fenced, SendFailed, TableRecord
+from agents.lease import Lease, LeaseLost
 from agents.port import KafkaPort
 from agents.settings import Settings
 from agents.table import CLAIM_PLACE, MARK_BITS, Change
@@ -18,7 +19,7 @@ from agents.worker import Consume, Worker
 from schemas.rows import CheckpointRow
 from streams.attribution.matcher import Registry
 from tests.simulation.broker import Broker, Producer
-from tests.simulation.group import Group
+from tests.simulation.group import SESSION_S, Group
 from tests.simulation.loop import Process, ProcessEnded
 from tests.simulation.options import Options
 
@@ -95,6 +96,7 @@ class SimulatedPort(KafkaPort):
         self.world = world
         self.process = process
         self.read_end = 0
+        self.has_read = False
 
     async def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send outputs, at a moment that faults like."""
@@ -108,6 +110,8 @@ class SimulatedPort(KafkaPort):
             # before the claim is put right by the first of its checkpoints.
             checkpoint = decode_checkpoint(changes[-1].value or b"")
             self.world.read_ends[channel, partition, checkpoint.epoch] = self.read_end
+            # A lane that did not read its table with this port is one of a former generation.
+            self.world.counts["checkpoints of kept lanes"] += not self.has_read
         self.world.at_write(self.process)
         self.read_end = await super().append(channel, partition, changes)
         return self.read_end
@@ -116,6 +120,7 @@ class SimulatedPort(KafkaPort):
         """Yield one changelog partition from an offset to the end that the last fetch saw."""
         broker = self.world.broker
         log = broker.logs[channel, partition]
+        self.has_read = True
         if offset:
             self.world.counts["changelogs checked"] += 1
         while True:
@@ -146,6 +151,7 @@ class SimulatedWorker(Worker):
         self.process = process
         self.registry.registry = registry
         self.crash = self._end
+        self.lease = Lease(session_s=SESSION_S, end=self._end, now_s=world.broker.loop.time)
 
     def port(self, generation: int) -> SimulatedPort:
         """Return the port of lanes that are opened now."""
@@ -155,6 +161,11 @@ class SimulatedWorker(Worker):
         """Return a mark that the seed decides."""
         return self.world.random.getrandbits(MARK_BITS)
 
+    async def channel_id(self, channel: str) -> str:
+        """Return the same id for ever: no channel is made anew here."""
+        await asyncio.sleep(self.world.broker.delay_s())
+        return f"id of {channel}"
+
     async def end(self, channel: str, partition: int) -> int:
         """Return the end of a partition."""
         await asyncio.sleep(self.world.broker.delay_s())
@@ -162,7 +173,9 @@ class SimulatedWorker(Worker):
 
     def _end(self, error: BaseException) -> None:
         """End the process as `agents.worker.crash` does; what no fault accounts for is remembered."""
-        if not isinstance(error, ProcessEnded):
+        if isinstance(error, LeaseLost):
+            self.world.counts["leases lost"] += 1
+        elif not isinstance(error, ProcessEnded):
             self.world.counts["crashes"] += 1
             if not isinstance(error, SendFailed) and not isinstance(error.__cause__, SendFailed):
                 self.world.unexpected.append(error)
@@ -179,7 +192,7 @@ class WorkerProcess:
         self.process = world.broker.loop.process(name)
         self.app = SimulatedApp(world)
         self.worker = SimulatedWorker(world, self.process, self.app, registry)
-        self.producer = Producer(world.broker, self.process)
+        self.producer = Producer(world.broker, self.process, self.worker.lease.is_held)
         self.producer.landed = self._landed
         self.queues: dict[str, asyncio.Queue[FetchedBatch]] = {}
         self._joining = asyncio.Lock()
@@ -209,10 +222,19 @@ class WorkerProcess:
         self._begin(self._fetch_for_ever())
         self._begin(self._commit_for_ever())
         await self._join()
-        while not self.is_leaving:
+        while True:
             await asyncio.sleep(self.world.random.uniform(0.2, 1.0))
-            if not self.world.group.heartbeat(self.name, self.app.consumer_generation_id):
+            if not self._beat() and not self.is_leaving:
                 await self._join()
+
+    def _beat(self) -> bool:
+        """Tell the group that we are there, and the lease what it says; return whether all stays as it is."""
+        generation = self.app.consumer_generation_id
+        if self.world.group.knows(self.name, generation):
+            self.worker.lease.answered(sent_at_s=self.world.broker.loop.time())
+        else:
+            self.worker.lease.refused()
+        return self.world.group.heartbeat(self.name, generation)
 
     async def _join(self) -> None:
         """Give everything up and get a new share, in the order in which Faust goes about it."""
@@ -226,10 +248,15 @@ class WorkerProcess:
         consumer.settled.clear()
         await asyncio.sleep(0)
         self.worker.revoked()
+        settling = asyncio.ensure_future(self.worker.settle())
+        while not settling.done():
+            await asyncio.sleep(random.uniform(0.1, 0.3))
+            self._beat()
         joined = await self.world.group.join(self.name)
         consumer.assigned = joined.assigned
         await asyncio.sleep(self.world.broker.delay_s())
         app.consumer_generation_id = joined.generation
+        self._beat()
         consumer.positions = {tp: self.world.group.committed.get(tp, 0) for tp in joined.assigned}
         consumer.moves += 1
         await asyncio.sleep(self.world.broker.delay_s())

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agents.lane import Lane
+from agents.lease import Lease
 from agents.table import Table
 from schemas.rows import EpochSpan
 from streams.eventtime.order import ReorderBuffer
@@ -21,6 +22,12 @@ def calm(seed: int) -> Options:
     """Return the options of a seed without any fault."""
     options = options_of(seed)._replace(kill=0.0, stop=0.0, at_write=0.0, moves=0.0, forgets=0.0, drains=0.0)
     return options._replace(compact=0.0, stale=0.0, network=Network())
+
+
+def pausing(seed: int) -> Options:
+    """Return the options of a seed whose workers are often paused for longer than a session, on a quick network."""
+    options = options_of(seed)._replace(kill=0.0, kills_share=0.0, stop=0.003, at_write=0.1, stop_s=6.0, drains=0.0)
+    return options._replace(network=Network(full=options.network.full))
 
 
 def finds(seeds: range, text: str = "") -> bool:
@@ -61,12 +68,12 @@ def test_a_seed_tells_the_same_story_every_time() -> None:
 
 
 def test_the_workloads_are_worth_comparing() -> None:
-    """They raise alerts of several kinds, and have late, refused and repeated records and cascades."""
+    """They raise alerts of several kinds, and have late, refused, repeated and erased records, changes and cascades."""
     expected = [workload_of(number, 2).expected for number in range(WORKLOADS // 8)]
     assert sum(len(one.alerts) for one in expected) > 5 * len(expected)
     assert all(one.vitals and one.cascades and one.rows for one in expected)
     ledgers = [one.ledger for one in expected]
-    for name in ("applied", "duplicate", "late", "rejected", "heartbeat"):
+    for name in ("applied", "duplicate", "late", "rejected", "heartbeat", "unmatched", "erased"):
         assert sum(getattr(ledger, name) for ledger in ledgers) > 0, name
     assert all(ledger.waiting() == 0 for ledger in ledgers)
 
@@ -88,6 +95,29 @@ def test_a_lane_that_does_not_wait_for_its_outputs_is_found(monkeypatch: pytest.
 
     monkeypatch.setattr(Lane, "_write", hasty)
     assert finds(range(60))
+
+
+PAUSES = (*range(30), 44, 215)
+"""Without leases, the last two leave older records behind newer ones."""
+
+
+@pytest.mark.slow
+def test_a_paused_worker_leaves_no_older_record_behind_newer_ones() -> None:
+    """Compaction keeps what comes last of a key, so what it still held must not be sent when it comes back."""
+    counts: Counter[str] = Counter()
+    for seed in PAUSES:
+        verdict = run_schedule(pausing(seed))
+        assert not verdict.failure, verdict
+        counts += verdict.counts
+    assert counts["leases lost"] > 10
+    assert counts["outdated keys"] == 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_sends_what_it_held_while_it_was_paused_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same schedules find what leases are there against."""
+    monkeypatch.setattr(Lease, "is_held", lambda self: True)
+    assert sum(run_schedule(pausing(seed)).counts["outdated keys"] for seed in PAUSES[-2:]) > 0
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Make small logs that raise alerts, and work out what must come of them: the oracle of every schedule."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from random import Random
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from agents.settings import Settings
 from agents.watch_topics import WatchShell
 from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, LATE, REJECTIONS
 from schemas.signal import Erasure, Heartbeat, Signal, conversation_of, is_addressed
+from streams.eventtime.clock import SourceClock
 from streams.networks.refusal import Refusal
 from streams.steps.attribute import Arrival
 from streams.steps.ledger import Ledger
@@ -104,8 +106,9 @@ def settings_of(partitions: int) -> Settings:
 def workload_of(number: int, partitions: int) -> Workload:
     """Return a workload, always the same for the same numbers."""
     random = Random(f"workload {number}")
-    changed = random.choice((0.0, 0.1, 0.25))
-    entries = random_log(random, signals=random.randint(18, 32), span_ms=8 * MINUTE_MS, peaked=12, changed=changed)
+    changed, erased = random.choice((0.0, 0.1, 0.25)), random.choice((0.0, 0.1, 0.25))
+    signals = random.randint(18, 32)
+    entries = random_log(random, signals=signals, span_ms=8 * MINUTE_MS, peaked=12, changed=changed, erased=erased)
     entries = _delayed(random, [_undone(random, entry) for entry in shuffled(random, entries)])
     placed = _placed(random, entries, partitions)
     settings = settings_of(partitions)
@@ -158,14 +161,7 @@ def _expect(entries: list[Entry], placed: list[list[tuple[Record, Entry]]], sett
     """Run every partition in one piece for the rows, and one process over the sorted log for what is told."""
     sent, rows, frontiers, ledger = _run_partitions([[record for record, _ in log] for log in placed], settings)
     late = [message for message in sent if message.channel.endswith(LATE.name)]
-    places = [msgspec.json.decode(message.value or b"")["place"] for message in late]
-    aside = {(place["partition"], place["offset"]) for place in places}
-    in_time = {
-        id(entry)
-        for partition, log in enumerate(placed)
-        for record, entry in log
-        if (partition, record.offset) not in aside
-    }
+    in_time = {id(entry) for log in placed for entry in _in_time([entry for _, entry in log], settings)}
     told = _run_sorted([entry for entry in entries if id(entry) in in_time], settings)
     return Expected(
         alerts=frozenset(to_json(alert) for _, alert in told.alerts),
@@ -178,6 +174,19 @@ def _expect(entries: list[Entry], placed: list[list[tuple[Record, Entry]]], sett
         ledger=ledger,
         latest={(message.channel, message.key): message.value for message in sent},
     )
+
+
+def _in_time(entries: list[Entry], settings: Settings) -> Iterator[Entry]:
+    """Yield what is not behind the watermark of its partition; of erased actors' late signals nothing else tells."""
+    clock = SourceClock(step_settings(settings).clock)
+    for entry in entries:
+        is_late = isinstance(entry, Signal) and entry.at < clock.watermark_ms
+        if isinstance(entry, Signal):
+            clock.hear(entry.source, at_ms=entry.at)
+        elif isinstance(entry, Heartbeat):
+            clock.hear(entry.heartbeat, at_ms=entry.at, end=entry.end)
+        if not is_late:
+            yield entry
 
 
 def _values(messages: list[Outgoing]) -> frozenset[bytes]:

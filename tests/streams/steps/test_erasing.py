@@ -171,6 +171,17 @@ def test_a_late_signal_is_told_nowhere_whose_actor_is_about_to_be_erased() -> No
     assert held.pipeline.ledger.waiting() == len(held.pipeline.attribute)
 
 
+def test_what_is_told_of_a_late_signal_does_not_depend_on_where_batches_end() -> None:
+    """Whether the erasure had its turn before the late reply is read is a matter of batches; both name nobody."""
+    named = {"parent_actor": CANARY, "root_actor": CANARY, "parent": "unseen", "root": "unseen"}
+    reply = act("r0", 0, "bo", kind="reply", **named)
+    log = [*acted(), erasure(MINUTE_MS), act("later", LATER_MS, "bo"), reply]
+    whole, cut = Tables().take(log), Tables().take(log[:-1]).take(log[-1:])
+
+    assert whole.outcomes[0].late == cut.outcomes[1].late
+    assert [(one.signal.id, one.signal.root_actor) for one in whole.outcomes[0].late] == [("r0", None)]
+
+
 def test_after_the_time_that_is_set_a_name_is_one_like_any_other() -> None:
     """Whoever comes back by then is somebody new; and what was remembered of the erasure is gone from the table."""
     held = Tables().take([*acted(), erasure(LATER_MS), *end(LATER_MS)])
