@@ -12,33 +12,41 @@ import yaml
 from agents.app import STOP_DEADLINE_S
 from agents.connectors.program import DRAIN_S
 from streams.networks import NETWORKS
+from tests.deploy.composed import FILES, document, ours, services
 from tests.deploy.ours import check_command, check_variables
 from tests.deploy.told import DEPLOY
 
-FILE = DEPLOY.parent / "docker-compose.yml"
-DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
-SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("overgrowth:")}
+(FILE,) = FILES["open"]
+DOCUMENT = document("open")
+SERVICES = services("open")
+OURS = ours("open")
 CONNECTORS = {name: service for name, service in OURS.items() if service["command"][0] == "connect"}
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
-every_service = pytest.mark.parametrize("name", SERVICES)
+every_service = pytest.mark.parametrize(
+    "service",
+    [pytest.param(service, id=f"{variant}-{name}") for variant in FILES for name, service in services(variant).items()],
+)
+every_variant = pytest.mark.parametrize("variant", FILES)
 
 
-def test_compose_takes_the_file() -> None:
+@every_variant
+def test_compose_takes_the_file(variant: str) -> None:
     """What the schema of Compose refuses, nobody can start."""
     if shutil.which("docker") is None:
         pytest.skip("there is no docker on the PATH")
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0:
         pytest.skip("docker has no compose plugin here")
-    arguments = ["docker", "compose", "--file", str(FILE), "--profile", "*", "config", "--quiet"]
+    files = [word for path in FILES[variant] for word in ("--file", str(path))]
+    arguments = ["docker", "compose", *files, "--profile", "*", "config", "--quiet"]
     verdict = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert verdict.returncode == 0, verdict.stderr
 
 
-def test_every_variable_of_ours_is_a_setting_with_a_value_that_it_takes() -> None:
+@every_variant
+def test_every_variable_of_ours_is_a_setting_with_a_value_that_it_takes(variant: str) -> None:
     """A variable that is misspelt changes nothing, silently."""
-    for service in OURS.values():
+    for service in ours(variant).values():
         check_variables(service.get("environment", {}))
 
 
@@ -50,17 +58,15 @@ def test_every_command_of_ours_is_one(name: str) -> None:
 
 
 @every_service
-def test_nothing_is_to_be_had_from_other_machines(name: str) -> None:
+def test_nothing_is_to_be_had_from_other_machines(service: dict[str, Any]) -> None:
     """Ports are published on loopback alone, and no service shares the network of the machine."""
-    service = SERVICES[name]
     assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
     assert not {"network_mode", "privileged", "pid", "ipc", "devices", "cap_add"} & service.keys()
 
 
 @every_service
-def test_services_may_do_no_more_than_they_must(name: str) -> None:
+def test_services_may_do_no_more_than_they_must(service: dict[str, Any]) -> None:
     """Not root, no capabilities, no new privileges, nothing to write to but what is named, no socket of Docker."""
-    service = SERVICES[name]
     assert str(service["user"]).split(":")[0] not in {"0", "root"}
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -76,16 +82,17 @@ def test_services_may_do_no_more_than_they_must(name: str) -> None:
 
 
 @every_service
-def test_images_are_pinned_to_a_version(name: str) -> None:
+def test_images_are_pinned_to_a_version(service: dict[str, Any]) -> None:
     """The same file starts the same programs next year."""
-    assert re.search(r":v?\d+\.\d+\.\d+(-alpine)?$", SERVICES[name]["image"])
+    assert re.search(r":v?\d+\.\d+\.\d+(-alpine)?$", service["image"])
 
 
 def test_kafka_is_the_version_that_the_tests_run_against() -> None:
     """What is shown here is shown of that one."""
     version = re.search(r"<kafka\.version>([\d.]+)<", (DEPLOY / "kafka" / "pom.xml").read_text())
     assert version is not None
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version[1]}"
+    images = {service["image"] for service in services("secure").values() if "kafka" in service["image"]}
+    assert images == {f"apache/kafka:{version[1]}"}
 
 
 def test_workers_start_when_the_channels_are_there_and_end_in_their_own_time() -> None:
@@ -139,10 +146,11 @@ def test_prometheus_finds_every_connector() -> None:
     assert ports == {discovery["port"]}
 
 
-def test_no_two_services_are_published_on_one_port() -> None:
+@every_variant
+def test_no_two_services_are_published_on_one_port(variant: str) -> None:
     """Workers take one after the other of theirs."""
     taken: set[int] = set()
-    for service in SERVICES.values():
+    for service in services(variant).values():
         for port in service.get("ports", ()):
             first, _, last = port.split(":")[1].partition("-")
             ports = set(range(int(first), int(last or first) + 1))
