@@ -336,17 +336,17 @@ class TestServers:
     def test_without_tls_nobody_gets_in(self, places: Places) -> None:
         """Neither at the listener of the containers nor at the one of the machine."""
         for port in (INSIDE, HOST, ADMIN):
-            open_door = Settings(kafka=f"{LOOPBACK}:{places.ports[port]}")
-
-            async def ask(settings: Settings = open_door) -> None:
-                client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
-                try:
-                    await client.bootstrap()
-                finally:
-                    await client.close()
-
-            with pytest.raises(KafkaError):
-                asyncio.run(ask())
+            address = f"{LOOPBACK}:{places.ports[port]}"
+            done = subprocess.run(
+                [sys.executable, "-m", "agents.cli", "channels", "apply", "--kafka", address],
+                env={"PATH": os.environ["PATH"]},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=REFUSED_WITHIN_S,
+            )
+            assert done.returncode == 1
+            assert f"expected a broker at {address}" in done.stderr
         with redis.Redis(port=places.ports[REDIS]) as client, pytest.raises(redis.RedisError):
             client.ping()
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.table import MARK_BITS, Recovery, Table, TableError
+from agents.table import MARK_BITS, Change, Recovery, Table, TableError
 from schemas.rows import ROW_VERSION, CheckpointRow, EpochSpan, StoredRow
 from tests.agents.table.changelog import WHERE, checkpoint_row, records, recovered
 
@@ -102,7 +102,7 @@ def test_recovered_tables_say_how_many_rows_they_hold() -> None:
 )
 def test_the_bytes_of_a_table_follow_what_is_written(told: list[dict[str, bytes | None]], handed_over_at: int) -> None:
     """They are summed up as rows change, by whoever owns the table; here they are counted anew each time."""
-    table, log, rows = Table(step="t", generation=1), [], dict[str, bytes]()
+    table, log, rows = Table(step="t", generation=1), list[Change](), dict[str, bytes]()
     for number, changed in enumerate(told):
         if number == handed_over_at:
             table = Table(step="t", generation=2, recovery=recovered(log))
