@@ -1,5 +1,7 @@
 """docker-compose.yml and the Dockerfile: settings and commands that are ours, versions pinned, doors closed."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -41,6 +43,52 @@ def test_compose_takes_the_file(variant: str) -> None:
     arguments = ["docker", "compose", *files, "--profile", "*", "config", "--quiet"]
     verdict = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert verdict.returncode == 0, verdict.stderr
+
+
+@pytest.fixture(scope="module")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a program around the library with which Docker Compose reads its files."""
+    if shutil.which("go") is None:
+        pytest.skip("there is no go on the PATH")
+    program = tmp_path_factory.mktemp("compose") / "compose"
+    built = subprocess.run(
+        ["go", "build", "-o", str(program), "."],
+        cwd=Path(__file__).parent / "compose_go",
+        env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode != 0:
+        pytest.skip(f"the library of Compose cannot be built here: {built.stderr.strip()[-300:]}")
+    return program
+
+
+@pytest.mark.slow
+@every_variant
+def test_the_library_of_compose_reads_the_file_as_these_tests_do(compose: Path, variant: str) -> None:
+    """It judges by the schema, so a field that is misspelt is refused; and it puts two files together its own way."""
+    read = subprocess.run([str(compose), *map(str, FILES[variant])], capture_output=True, text=True, check=False)
+    assert read.returncode == 0, read.stderr
+    found = json.loads(read.stdout)["services"]
+    assert found.keys() == services(variant).keys()
+    for name, service in services(variant).items():
+        variables = {key: str(value) for key, value in service.get("environment", {}).items()}
+        assert found[name].get("environment", {}) == variables, name
+        if name != "mastodon":  # Its command is filled in from variables.
+            assert found[name]["command"] == service.get("command"), name
+        assert [one["source"] for one in found[name].get("secrets", ())] == service.get("secrets", []), name
+        assert found[name].get("depends_on", {}).keys() == service.get("depends_on", {}).keys(), name
+
+
+@pytest.mark.slow
+def test_the_library_of_compose_refuses_a_misspelt_field(compose: Path, tmp_path: Path) -> None:
+    """What reads everything would prove nothing above."""
+    wrong = tmp_path / "docker-compose.yml"
+    wrong.write_text(FILE.read_text().replace("stop_grace_period", "stop_grace_periode", 1))
+    read = subprocess.run([str(compose), str(wrong)], capture_output=True, text=True, check=False)
+    assert read.returncode == 1
+    assert "stop_grace_periode" in read.stderr
 
 
 @every_variant
