@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check bench simulate faults fuzz lock clean
+.PHONY: help install demo test check sbom audit bench simulate faults fuzz lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +32,26 @@ demo: install ## watch a community outgrow a brand's topic: embedded Kafka and V
 test: install ## the whole test suite, on all cores
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: install ## lint, format, types, tidy
+check: install sbom ## lint (with rules of security), format, types, tidy, what is shipped
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/test_tidy.py
+	@$(BIN)/python -m pytest -q tests/test_tidy.py tests/deploy/test_supply_chain.py
+
+sbom: install ## what an installation is made of, as CycloneDX, in build/sbom.cdx.json
+	@mkdir -p build
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+	  --output-file build/sbom.cdx.json $(LOCKS)/runtime.txt
+
+# What it says of a package goes to stdout, so where it fails without a word there nobody was asked.
+audit: install ## known vulnerabilities of all that is locked; needs the network, and fails where it has none
+	@mkdir -p build
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --vulnerability-service osv \
+	  --requirement $(LOCKS)/development.txt >build/audit.txt 2>build/audit.log; status=$$?; \
+	if [ $$status -eq 0 ]; then echo "make audit: no known vulnerabilities"; \
+	elif [ -s build/audit.txt ]; then cat build/audit.txt; exit 1; \
+	else echo "make audit: NOTHING WAS AUDITED: expected an answer of the service of known vulnerabilities, got none" \
+	  "(build/audit.log says why); run it where the network reaches it" >&2; exit 1; fi
 
 bench: install ## benchmarks, side by side in one run, as ratios
 	@$(BIN)/python -m tests.benchmarks

@@ -190,6 +190,11 @@ class Lane:
         return len(self._table) if self._table is not None else 0
 
     @property
+    def size_bytes(self) -> int:
+        """Return how many bytes the rows of the table are, with their keys."""
+        return self._table.size_bytes if self._table is not None else 0
+
+    @property
     def in_flight(self) -> int:
         """Return how many records were handed over since the last checkpoint."""
         return len(self._unacknowledged)

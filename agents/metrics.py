@@ -20,14 +20,12 @@ Outcome = Literal["applied", "late", "rejected", "duplicate", "heartbeat", "igno
 WorkerState = Literal["starting", "recovering", "running", "rebalancing", "draining", "failed"]
 Destination = Literal["output", "changelog"]
 RedisOperation = Literal["write", "read", "forget"]
-TableName = Literal["conversations", "members", "topics"]
 AgentName = Literal["normalize_signals", "attribute_signals", "follow_members", "watch_topics", "publish_views"]
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 WORKER_STATES: tuple[WorkerState, ...] = get_args(WorkerState)
 DESTINATIONS: tuple[Destination, ...] = get_args(Destination)
 REDIS_OPERATIONS: tuple[RedisOperation, ...] = get_args(RedisOperation)
-TABLE_NAMES: tuple[TableName, ...] = get_args(TableName)
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)
 OPS: tuple[Op, ...] = get_args(Op)
 ALERT_STATES = ("burst", "viral", "growing", "outgrown", "escaped", "returned")
@@ -136,9 +134,6 @@ class Metrics(PartitionMetrics):
         self._lost = self._counter(
             "input_gap_records_total", "Records that Kafka removed before they were read: they are lost.", "channel"
         )
-        self._state_rows = self._gauge("state_rows", "Rows remembered.", "table")
-        for table in TABLE_NAMES:
-            self._state_rows.labels(table)
 
     def _add_group(self) -> None:
         self._recovery_duration = self._histogram(
@@ -281,10 +276,6 @@ class Metrics(PartitionMetrics):
     def set_config(self, fingerprint: str) -> None:
         """Tell which settings hold here, as a text that is the same where they are."""
         self._config.info({"hash": fingerprint})
-
-    def set_state_rows(self, table: TableName, rows: int) -> None:
-        """Tell how many rows a table holds on this worker."""
-        self._state_rows.labels(table).set(rows)
 
     def set_worker_state(self, state: WorkerState) -> None:
         """Put the worker into exactly one of `WORKER_STATES`."""

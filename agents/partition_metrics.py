@@ -4,12 +4,21 @@ Offsets are all *next* offsets (of the record to be applied, committed, covered 
 `end - applied` is the lag and `committed > checkpoint` is the thing that must never be seen.
 """
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Gauge
 
 from agents.topic_metrics import TopicMetrics
-from schemas.channels import CONTRIBUTIONS, SIGNALS, ChannelSpec
+from schemas.channels import ATTRIBUTED, CONTRIBUTIONS, SIGNALS, ChannelSpec
 
 PREFIX = "overgrowth"
+TableName = Literal["conversations", "members", "topics"]
+TABLES: tuple[tuple[TableName, ChannelSpec], ...] = (
+    ("conversations", SIGNALS),
+    ("members", ATTRIBUTED),
+    ("topics", CONTRIBUTIONS),
+)
+"""Each table and the channel by whose partitions it lies."""
 
 
 class PartitionMetrics:
@@ -47,6 +56,8 @@ class PartitionMetrics:
             "cascades_open", "Cascades that go on, of the conversations of the partition.", "partition"
         )
         self._orphans = self._gauge("orphans", "Posts and shares that wait for their parent.", "partition")
+        self._state_rows = self._gauge("state_rows", "Rows remembered.", "table", "partition")
+        self._state_bytes = self._gauge("state_bytes", "Bytes of the rows remembered, as stored.", "table", "partition")
         self._partition_gauges = (
             self._watermark,
             self._lag,
@@ -103,11 +114,20 @@ class PartitionMetrics:
         self._cascades_open.labels(str(partition)).set(open)
         self._orphans.labels(str(partition)).set(orphans)
 
+    def set_table(self, table: TableName, partition: int, *, rows: int, size_bytes: int) -> None:
+        """Tell how much a table remembers of a partition: rows, and their bytes in the changelog, keys included."""
+        self._state_rows.labels(table, str(partition)).set(rows)
+        self._state_bytes.labels(table, str(partition)).set(size_bytes)
+
     def drop_partition(self, channel: str, partition: int) -> None:
         """Forget the gauges of a revoked partition: another worker tells them now. Unknown partitions are fine."""
         self._positions.pop((channel, partition), None)
         for gauge in self._partition_gauges:
             gauge.remove(channel, str(partition))
+        for table, source in TABLES:
+            if _is(channel, source):
+                self._state_rows.remove(table, str(partition))
+                self._state_bytes.remove(table, str(partition))
         # Conversations lie by the partitions of the signals; those of other channels may be another worker's.
         if _is(channel, SIGNALS):
             self._cascades_open.remove(str(partition))

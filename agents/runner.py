@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from agents.lane import Batch, Fenced, Lane, LaneSettings, Port, SendFailed, Shell
-from agents.metrics import Metrics, TableName
+from agents.metrics import Metrics
+from agents.partition_metrics import TableName
 from agents.settings import Settings
 from agents.table import TableError
 from schemas.channels import ChannelSpec, named
@@ -150,6 +151,7 @@ class Runner:
         self._metrics.observe_partition(
             self.channel, partition, applied_offset=lane.next_offset, checkpoint_offset=lane.checkpoint_offset
         )
+        self._tell_table(partition, lane)
         if partition in self._to_rewind:
             await self._rewind_dropped(lane, partition)
         return lane
@@ -278,25 +280,26 @@ class Runner:
     async def checkpoint(self) -> None:
         """Checkpoint every lane that has something new."""
         lanes = list(self.lanes.items())
-        done = await asyncio.gather(*(self._checkpoint(partition, lane) for partition, lane in lanes))
-        if any(done):
-            self._metrics.set_state_rows(self.table_name, sum(lane.rows for lane in self.lanes.values()))
+        await asyncio.gather(*(self._checkpoint(partition, lane) for partition, lane in lanes))
 
-    async def _checkpoint(self, partition: int, lane: Lane) -> bool:
+    async def _checkpoint(self, partition: int, lane: Lane) -> None:
         begun_s = time.monotonic()
         try:
             done = await lane.checkpoint()
         except Fenced as reason:
             logger.info("%s[%d]: a checkpoint was left to the next owner (%s)", self.channel, partition, reason)
             self._drop_fenced(partition, lane)
-            return False
+            return
         except SendFailed as error:
             self._metrics.count_send_errors(error.destination, count=error.count)
             raise
         if done:
             self._metrics.observe_checkpoint(duration_s=time.monotonic() - begun_s, now_s=time.time())
             self._metrics.observe_partition(self.channel, partition, checkpoint_offset=lane.checkpoint_offset)
-        return done
+            self._tell_table(partition, lane)
+
+    def _tell_table(self, partition: int, lane: Lane) -> None:
+        self._metrics.set_table(self.table_name, partition, rows=lane.rows, size_bytes=lane.size_bytes)
 
     async def settle(self) -> None:
         """Wait until nothing is under way any more that the lanes handed over which were let go."""

@@ -275,16 +275,20 @@ class Table:
         self.epoch = ((recovery.highest_epoch >> MARK_BITS) + 1 + max(0, generation)) << MARK_BITS | mark
         epochs = _kept_spans(before.epochs, seen=recovery.epochs_seen) if before is not None else []
         self.epochs = (*epochs, EpochSpan(epoch=self.epoch, after_seq=self.seq))
-        self._slots: dict[bytes, int] = {}
+        # Row key -> the slot that counts, and above that bit the bytes that lie there (key and value; 0 for one that
+        # ended). One number, because there is one for every row that is remembered.
+        self._held: dict[bytes, int] = {}
+        self.size_bytes = 0
+        """Bytes of all rows that count, with their keys."""
         self._ended: list[tuple[bytes, int]] = []
         self._rewrite: dict[bytes, bytes | None] = {}
         for place in recovery.left_over():
             # What never counted is ended like a row: by a tombstone alone, an old copy of a row that has ended would
             # come back where compaction took the mark of its end before.
-            self._slots[place[1:]] = place[0] - _SLOT_ZERO
+            self._hold(place[1:], place[0] - _SLOT_ZERO, None)
             self._rewrite[place[1:]] = None
         for key, (slot, value) in recovery.versions().items():
-            self._slots[key] = slot
+            self._hold(key, slot, value)
             if key in recovery.overwritten:
                 # Also the mark of an end: without it the tombstones that follow would be taken for late ones.
                 self._rewrite[key] = value
@@ -292,7 +296,18 @@ class Table:
                 self._ended.append((key, slot))
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._held)
+
+    def _slot(self, key: bytes) -> int | None:
+        """Return in which of its two places a row counts, None where it is not known."""
+        held = self._held.get(key)
+        return None if held is None else held & 1
+
+    def _hold(self, key: bytes, slot: int, value: bytes | None) -> None:
+        """Note where a row counts now, and how large it is there."""
+        size_bytes = 0 if value is None else len(key) + len(value)
+        self.size_bytes += size_bytes - (self._held.get(key, 0) >> 1)
+        self._held[key] = size_bytes << 1 | slot
 
     def claim(self) -> Change:
         """Return the record behind which no checkpoint of a lower epoch counts."""
@@ -308,18 +323,18 @@ class Table:
         written.update((name.encode(), value) for name, value in rows)
         changes: list[Change] = []
         for key, slot in self._ended:
-            if key not in written and self._slots.get(key) == slot:
+            if key not in written and self._slot(key) == slot:
                 # The older version goes first: were it the other way round, a crash between would revive it.
                 changes.append(Change(_place(1 - slot, key), None))
                 changes.append(Change(_place(slot, key), None))
-                del self._slots[key]
+                del self._held[key]
         self._ended = []
         for key, value in written.items():
-            before = self._slots.get(key)
+            before = self._slot(key)
             if before is None and value is None:
                 continue
             slot = 0 if before is None else 1 - before
-            self._slots[key] = slot
+            self._hold(key, slot, value)
             row = StoredRow(version=ROW_VERSION, epoch=self.epoch, seq=self.seq, value=value)
             changes.append(Change(_place(slot, key), _encode(row)))
             if value is None:

@@ -17,6 +17,7 @@ from agents.connectors.intake import BODY_BYTES_MAX, Intake
 from agents.connectors.metrics import ConnectorMetrics
 from agents.connectors.program import Connector, run
 from agents.connectors.tokens import read_token
+from agents.json_lines import JsonLines
 from agents.quieting import quiet_loggers
 from agents.settings import Settings, load_settings
 from agents.version import VERSION
@@ -214,9 +215,19 @@ def http(host: str, port: int, token_file: str | None, body_bytes: int, **option
 def _settings(options: dict[str, Any]) -> tuple[Settings, int]:
     bytes_max = options.pop("in_flight_mib") * MIB
     settings = load_settings(**options)
-    logging.basicConfig(level=settings.log_level.upper(), format="[%(asctime)s] %(levelname)s %(message)s")
-    quiet_loggers()
+    _log_as_set(settings)
     return settings, bytes_max
+
+
+def _log_as_set(settings: Settings) -> None:
+    """Write what is logged as the worker does: lines of JSON that no payload and no server can forge, or text."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)s %(message)s"))
+    if settings.log_format == "json":
+        handler.setFormatter(JsonLines())
+        logging.captureWarnings(True)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    quiet_loggers()
 
 
 def _follow(feed: Feed, options: dict[str, Any]) -> None:

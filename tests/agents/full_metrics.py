@@ -4,7 +4,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.metrics import Metrics
-from agents.partition_metrics import PartitionMetrics
+from agents.partition_metrics import TABLES, PartitionMetrics
 from schemas.channels import ALERTS, ATTRIBUTED, CASCADES, CONTRIBUTIONS, SIGNALS, VITALS
 from schemas.vitals import WINDOWS, Measures, Vitals, WindowVitals
 
@@ -53,6 +53,9 @@ def full_metrics(*, topics: int = 1) -> Metrics:
                 age_s=1.0,
             )
             metrics.set_cascades(partition, open=1, orphans=1)
+    for table, _ in TABLES:
+        for partition in range(PARTITIONS):
+            metrics.set_table(table, partition, rows=1, size_bytes=1)
     for channel in (*RAW, VITALS.name, CASCADES.name, ALERTS.name):
         for partition in range(PARTITIONS):
             metrics.observe_partition(channel, partition, applied_offset=1, end_offset=2)

@@ -13,7 +13,6 @@ from agents.metrics import (
     OPS,
     OUTCOMES,
     REDIS_OPERATIONS,
-    TABLE_NAMES,
     WORKER_STATES,
     Metrics,
 )
@@ -39,7 +38,6 @@ def test_every_value_of_a_closed_label_is_there_from_the_start(metrics: Metrics)
     assert set(itertools.product(ALERT_STATES, get_args(Status))) == labels_of(found, "overgrowth_alerts_total")
     assert {(name,) for name in DESTINATIONS} == labels_of(found, "overgrowth_send_errors_total")
     assert {(name,) for name in REDIS_OPERATIONS} == labels_of(found, "overgrowth_redis_errors_total")
-    assert {(name,) for name in TABLE_NAMES} == labels_of(found, "overgrowth_state_rows")
     assert {(name,) for name in AGENTS} == labels_of(found, "overgrowth_processing_duration_seconds_count")
     assert {(name,) for name in REDIS_OPERATIONS} == labels_of(found, "overgrowth_redis_duration_seconds_count")
     assert set(itertools.product(KINDS, OPS)) == labels_of(found, "overgrowth_signals_total")
@@ -60,7 +58,6 @@ def test_counters_count_under_their_labels(metrics: Metrics) -> None:
     metrics.count_send_errors("changelog")
     metrics.count_redis_error("write")
     metrics.count_rebalance()
-    metrics.set_state_rows("members", 7)
     metrics.set_config("abc")
     metrics.count_signals({("post", "create"): 5})
     metrics.count_clamped(2)
@@ -76,7 +73,6 @@ def test_counters_count_under_their_labels(metrics: Metrics) -> None:
         ("overgrowth_send_errors_total", ("changelog",)): 1,
         ("overgrowth_redis_errors_total", ("write",)): 1,
         ("overgrowth_rebalances_total", ()): 1,
-        ("overgrowth_state_rows", ("members",)): 7,
         ("overgrowth_build_info", (version("faust-streaming"), "1.2.3")): 1,
         ("overgrowth_config_info", ("abc",)): 1,
         ("overgrowth_signals_total", ("post", "create")): 5,

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from agents.partition_metrics import PartitionMetrics
+from agents.partition_metrics import TABLES, PartitionMetrics
 from tests.agents.full_metrics import labels_of, series
 
 PARTITION_GAUGES = {
@@ -108,3 +108,26 @@ def test_cascades_follow_the_partitions_of_the_signals(metrics: PartitionMetrics
     found = series(metrics)
     told = {key: value for key, value in found.items() if key[0] in CASCADE_GAUGES}
     assert told == {("overgrowth_cascades_open", ("2",)): 32, ("overgrowth_orphans", ("2",)): 20}
+
+
+def test_tables_are_told_by_partition_and_go_with_the_channel_that_they_follow(metrics: PartitionMetrics) -> None:
+    """Each lies by the partitions of one channel; the same numbers of another may be of another worker."""
+    for table, _ in TABLES:
+        metrics.set_table(table, 1, rows=7, size_bytes=900)
+        metrics.set_table(table, 2, rows=5, size_bytes=600 + len(table))
+
+    metrics.drop_partition("social.signals", 1)
+    metrics.drop_partition("replay.social.attributed", 1)
+    metrics.drop_partition("social.contributions", 2)
+    metrics.drop_partition("social.raw.native", 2)
+
+    found = series(metrics)
+    told = {key: value for key, value in found.items() if key[0].startswith("overgrowth_state_")}
+    assert told == {
+        ("overgrowth_state_rows", ("2", "conversations")): 5,
+        ("overgrowth_state_bytes", ("2", "conversations")): 613,
+        ("overgrowth_state_rows", ("2", "members")): 5,
+        ("overgrowth_state_bytes", ("2", "members")): 607,
+        ("overgrowth_state_rows", ("1", "topics")): 7,
+        ("overgrowth_state_bytes", ("1", "topics")): 900,
+    }

@@ -315,13 +315,19 @@ def test_the_metrics_follow_a_partition_and_forget_it_when_it_goes() -> None:
     run(work())
     page = runner._metrics.render().decode()
     where = '{channel="social.signals",partition="1"}'
+    held = (runner.lanes[PARTITION].rows, runner.lanes[PARTITION].size_bytes)
     runner.leave()
 
     assert f"overgrowth_consumer_lag_records{where} 3.0" in page
     assert f"overgrowth_checkpoint_offset{where} {END:.1f}" in page
     assert 'overgrowth_records_total{channel="social.signals",outcome="rejected"} 1.0' in page
-    assert 'overgrowth_state_rows{table="conversations"}' in page
-    assert f"overgrowth_checkpoint_offset{where}" not in runner._metrics.render().decode()
+    table = '{partition="1",table="conversations"}'
+    assert f"overgrowth_state_rows{table} {float(held[0])}" in page
+    assert f"overgrowth_state_bytes{table} {float(held[1])}" in page
+    assert 0 < held[0] < held[1]
+    left = runner._metrics.render().decode()
+    assert f"overgrowth_checkpoint_offset{where}" not in left
+    assert f"overgrowth_state_bytes{table}" not in left
     assert (runner.lanes, runner.recovering) == ({}, 0)
 
 

@@ -1,5 +1,7 @@
 """docker-compose.yml and the Dockerfile: settings and commands that are ours, versions pinned, doors closed."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,33 +14,87 @@ import yaml
 from agents.app import STOP_DEADLINE_S
 from agents.connectors.program import DRAIN_S
 from streams.networks import NETWORKS
+from tests.deploy.composed import FILES, document, ours, services
 from tests.deploy.ours import check_command, check_variables
 from tests.deploy.told import DEPLOY
 
-FILE = DEPLOY.parent / "docker-compose.yml"
-DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
-SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("overgrowth:")}
+(FILE,) = FILES["open"]
+DOCUMENT = document("open")
+SERVICES = services("open")
+OURS = ours("open")
 CONNECTORS = {name: service for name, service in OURS.items() if service["command"][0] == "connect"}
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
-every_service = pytest.mark.parametrize("name", SERVICES)
+every_service = pytest.mark.parametrize(
+    "service",
+    [pytest.param(service, id=f"{variant}-{name}") for variant in FILES for name, service in services(variant).items()],
+)
+every_variant = pytest.mark.parametrize("variant", FILES)
 
 
-def test_compose_takes_the_file() -> None:
+@every_variant
+def test_compose_takes_the_file(variant: str) -> None:
     """What the schema of Compose refuses, nobody can start."""
     if shutil.which("docker") is None:
         pytest.skip("there is no docker on the PATH")
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0:
         pytest.skip("docker has no compose plugin here")
-    arguments = ["docker", "compose", "--file", str(FILE), "--profile", "*", "config", "--quiet"]
+    files = [word for path in FILES[variant] for word in ("--file", str(path))]
+    arguments = ["docker", "compose", *files, "--profile", "*", "config", "--quiet"]
     verdict = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert verdict.returncode == 0, verdict.stderr
 
 
-def test_every_variable_of_ours_is_a_setting_with_a_value_that_it_takes() -> None:
+@pytest.fixture(scope="module")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a program around the library with which Docker Compose reads its files."""
+    if shutil.which("go") is None:
+        pytest.skip("there is no go on the PATH")
+    program = tmp_path_factory.mktemp("compose") / "compose"
+    built = subprocess.run(
+        ["go", "build", "-o", str(program), "."],
+        cwd=Path(__file__).parent / "compose_go",
+        env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode != 0:
+        pytest.skip(f"the library of Compose cannot be built here: {built.stderr.strip()[-300:]}")
+    return program
+
+
+@pytest.mark.slow
+@every_variant
+def test_the_library_of_compose_reads_the_file_as_these_tests_do(compose: Path, variant: str) -> None:
+    """It judges by the schema, so a field that is misspelt is refused; and it puts two files together its own way."""
+    read = subprocess.run([str(compose), *map(str, FILES[variant])], capture_output=True, text=True, check=False)
+    assert read.returncode == 0, read.stderr
+    found = json.loads(read.stdout)["services"]
+    assert found.keys() == services(variant).keys()
+    for name, service in services(variant).items():
+        variables = {key: str(value) for key, value in service.get("environment", {}).items()}
+        assert found[name].get("environment", {}) == variables, name
+        if name != "mastodon":  # Its command is filled in from variables.
+            assert found[name]["command"] == service.get("command"), name
+        assert [one["source"] for one in found[name].get("secrets", ())] == service.get("secrets", []), name
+        assert found[name].get("depends_on", {}).keys() == service.get("depends_on", {}).keys(), name
+
+
+@pytest.mark.slow
+def test_the_library_of_compose_refuses_a_misspelt_field(compose: Path, tmp_path: Path) -> None:
+    """What reads everything would prove nothing above."""
+    wrong = tmp_path / "docker-compose.yml"
+    wrong.write_text(FILE.read_text().replace("stop_grace_period", "stop_grace_periode", 1))
+    read = subprocess.run([str(compose), str(wrong)], capture_output=True, text=True, check=False)
+    assert read.returncode == 1
+    assert "stop_grace_periode" in read.stderr
+
+
+@every_variant
+def test_every_variable_of_ours_is_a_setting_with_a_value_that_it_takes(variant: str) -> None:
     """A variable that is misspelt changes nothing, silently."""
-    for service in OURS.values():
+    for service in ours(variant).values():
         check_variables(service.get("environment", {}))
 
 
@@ -50,17 +106,15 @@ def test_every_command_of_ours_is_one(name: str) -> None:
 
 
 @every_service
-def test_nothing_is_to_be_had_from_other_machines(name: str) -> None:
+def test_nothing_is_to_be_had_from_other_machines(service: dict[str, Any]) -> None:
     """Ports are published on loopback alone, and no service shares the network of the machine."""
-    service = SERVICES[name]
     assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
     assert not {"network_mode", "privileged", "pid", "ipc", "devices", "cap_add"} & service.keys()
 
 
 @every_service
-def test_services_may_do_no_more_than_they_must(name: str) -> None:
+def test_services_may_do_no_more_than_they_must(service: dict[str, Any]) -> None:
     """Not root, no capabilities, no new privileges, nothing to write to but what is named, no socket of Docker."""
-    service = SERVICES[name]
     assert str(service["user"]).split(":")[0] not in {"0", "root"}
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -76,16 +130,17 @@ def test_services_may_do_no_more_than_they_must(name: str) -> None:
 
 
 @every_service
-def test_images_are_pinned_to_a_version(name: str) -> None:
+def test_images_are_pinned_to_a_version(service: dict[str, Any]) -> None:
     """The same file starts the same programs next year."""
-    assert re.search(r":v?\d+\.\d+\.\d+(-alpine)?$", SERVICES[name]["image"])
+    assert re.search(r":v?\d+\.\d+\.\d+(-alpine)?$", service["image"])
 
 
 def test_kafka_is_the_version_that_the_tests_run_against() -> None:
     """What is shown here is shown of that one."""
     version = re.search(r"<kafka\.version>([\d.]+)<", (DEPLOY / "kafka" / "pom.xml").read_text())
     assert version is not None
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version[1]}"
+    images = {service["image"] for service in services("secure").values() if "kafka" in service["image"]}
+    assert images == {f"apache/kafka:{version[1]}"}
 
 
 def test_workers_start_when_the_channels_are_there_and_end_in_their_own_time() -> None:
@@ -139,10 +194,11 @@ def test_prometheus_finds_every_connector() -> None:
     assert ports == {discovery["port"]}
 
 
-def test_no_two_services_are_published_on_one_port() -> None:
+@every_variant
+def test_no_two_services_are_published_on_one_port(variant: str) -> None:
     """Workers take one after the other of theirs."""
     taken: set[int] = set()
-    for service in SERVICES.values():
+    for service in services(variant).values():
         for port in service.get("ports", ()):
             first, _, last = port.split(":")[1].partition("-")
             ports = set(range(int(first), int(last or first) + 1))

@@ -16,6 +16,7 @@ from agents.health import METHODS
 from agents.settings import FILE_VARIABLE, Settings, load_settings
 from schemas.channels import SIGNALS
 from tests.deploy.ours import check_command, check_variables
+from tests.deploy.pods import check_confined, check_secret_files
 from tests.deploy.told import DEPLOY
 
 FOLDER = DEPLOY / "kubernetes"
@@ -67,24 +68,9 @@ def test_every_file_is_in_the_kustomization() -> None:
 def test_pods_may_do_no_more_than_they_must(kind: str) -> None:
     """What Kubernetes calls restricted: not root, nothing to write, no capabilities, no token, a limit of memory."""
     pod = PODS[kind]["spec"]
-    assert pod["automountServiceAccountToken"] is False
+    check_confined(pod)
     assert pod["serviceAccountName"] == OBJECTS["ServiceAccount"]["metadata"]["name"]
     assert OBJECTS["ServiceAccount"]["automountServiceAccountToken"] is False
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["runAsUser"] >= 10_000
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in pod["containers"]:
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
-        resources = container["resources"]
-        assert resources["requests"]["memory"] == resources["limits"]["memory"]
-        assert "cpu" in resources["requests"]
-        assert "cpu" not in resources["limits"]
-        assert not container["image"].endswith(":latest")
 
 
 @every_pod
@@ -95,11 +81,8 @@ def test_secrets_are_files_and_settings_are_ours(kind: str) -> None:
     given = ENVIRONMENT | {entry["name"]: entry["value"] for entry in container.get("env", ())}
     settings = check_variables(given)
     assert (settings.kafka, settings.redis) == (Settings().kafka, Settings().redis)
-    mount = next(mount for mount in container["volumeMounts"] if mount["name"] == "settings")
-    assert mount["readOnly"] is True
-    assert Path(given[FILE_VARIABLE]).parent == Path(mount["mountPath"])
-    volume = next(volume for volume in pod["volumes"] if volume["name"] == "settings")
-    assert volume["secret"]["defaultMode"] == 0o440
+    folders = check_secret_files(pod)
+    assert Path(given[FILE_VARIABLE]).parent == Path(folders["settings"])
 
 
 @every_pod

@@ -1,6 +1,7 @@
 """From a network to an alert: a connector that is killed in the middle changes nothing of what the worker tells."""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -78,6 +79,8 @@ async def lived(trial: Trial, play: Play) -> list[Told]:
             second.terminate()
             code = await second.wait()
         assert code == 0, log.read_text()
+    # What a server says is quoted there, so a line that is not JSON could be one that it made up.
+    assert all(json.loads(line)["logger"] for line in log.read_text().splitlines())
     return found
 
 

@@ -2,8 +2,10 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agents.table import MARK_BITS, Recovery, Table, TableError
+from agents.table import MARK_BITS, Change, Recovery, Table, TableError
 from schemas.rows import ROW_VERSION, CheckpointRow, EpochSpan, StoredRow
 from tests.agents.table.changelog import WHERE, checkpoint_row, records, recovered
 
@@ -92,6 +94,22 @@ def test_recovered_tables_say_how_many_rows_they_hold() -> None:
     log = records(Table(step="t", generation=1), {"a": b"1", "b": b"2"})
 
     assert len(Table(step="t", generation=2, recovery=recovered(log))) == 2
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), st.none() | st.binary(max_size=9)), max_size=8),
+    st.integers(0, 8),
+)
+def test_the_bytes_of_a_table_follow_what_is_written(told: list[dict[str, bytes | None]], handed_over_at: int) -> None:
+    """They are summed up as rows change, by whoever owns the table; here they are counted anew each time."""
+    table, log, rows = Table(step="t", generation=1), list[Change](), dict[str, bytes]()
+    for number, changed in enumerate(told):
+        if number == handed_over_at:
+            table = Table(step="t", generation=2, recovery=recovered(log))
+        log += records(table, changed)
+        rows = {key: value for key, value in (rows | changed).items() if value is not None}
+
+        assert table.size_bytes == sum(len(key) + len(value) for key, value in rows.items())
 
 
 def test_records_of_rows_carry_their_epoch_and_checkpoint() -> None:
