@@ -12,14 +12,15 @@ import msgspec
 from agents.garbage import collect_rarely
 from tests.benchmarks import (
     backtest,
-    backtest_memory,
     cascade_path,
     cascade_star,
     durability,
+    growth,
     infectiousness,
     latency,
     memory,
     normalisers,
+    scaling,
     side_by_side,
 )
 from tests.benchmarks.regression import Ratios, drops, ratios_of
@@ -27,6 +28,7 @@ from tests.benchmarks.report import ROUNDS_MAX, Begin, Line, as_json, as_table, 
 
 BENCHMARKS: dict[str, Begin] = {
     "side_by_side": side_by_side.begin,
+    "scaling": scaling.begin,
     "latency": latency.begin,
     "durability": durability.begin,
     "cascade_star": cascade_star.begin,
@@ -35,10 +37,11 @@ BENCHMARKS: dict[str, Begin] = {
     "normalisers": normalisers.begin,
     "backtest": backtest.begin,
     "memory": memory.begin,
-    "backtest_memory": backtest_memory.begin,
+    "growth": growth.begin,
+    "log_length": growth.begin_log,
 }
 """Every benchmark by its name, in the order in which they run."""
-EXACT = frozenset(("memory", "backtest_memory"))
+EXACT = frozenset(("memory", "log_length"))
 """Those whose rounds tell the same, so that one is taken: tracing allocations takes most of a minute,
 and so does a log of a million signals."""
 RUNS = 5

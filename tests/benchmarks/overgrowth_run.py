@@ -52,9 +52,9 @@ class Group:
         for trial in self.trials:
             trial.kill()
 
-    def processor_s(self) -> float:
-        """Return the seconds of processor time that all workers have had."""
-        return sum(processor_s(trial.process.pid) for trial in self.trials if trial.process is not None)
+    def processors_s(self) -> list[float]:
+        """Return the seconds of processor time that each worker has had."""
+        return [processor_s(trial.process.pid) for trial in self.trials if trial.process is not None]
 
     def ask(self) -> None:
         """Read the metrics of all workers."""
@@ -113,10 +113,12 @@ def run(group: Group, *, records: int, ends: list[int], end_ms: int) -> Took:
     group.start()
     try:
         group.wait(lambda: group.applied() > 0, "a first signal", every_s=POLL_S)
-        before, begun_s, begun_cpu_s = group.applied(), time.monotonic(), group.processor_s()
+        before, begun_s, begun_cpu_s = group.applied(), time.monotonic(), group.processors_s()
         group.wait(
             lambda: group.is_through(ends=ends, end_ms=end_ms), "every signal in a checkpoint", every_s=POLL_METRICS_S
         )
-        return Took(int(records - before), group.processor_s() - begun_cpu_s, time.monotonic() - begun_s)
+        wall_s = time.monotonic() - begun_s
+        each_s = [ended - begun for begun, ended in zip(begun_cpu_s, group.processors_s(), strict=True)]
+        return Took(int(records - before), sum(each_s), wall_s, busiest_cpu_s=max(each_s))
     finally:
         group.stop()
