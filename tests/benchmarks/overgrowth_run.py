@@ -17,6 +17,8 @@ from tests.integration.worker_trial import Trial
 POLL_S = 0.05
 POLL_METRICS_S = 0.4
 WITHIN_S = 120.0
+WORKER = ("-m", "agents.cli", "worker")
+SLOWED_WORKER = Path(__file__).with_name("slowed_worker.py")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,9 +45,10 @@ class Group:
         self._told: list[dict[str, float]] = []
 
     def start(self) -> None:
-        """Start all workers."""
+        """Start all workers, slowed ones where that is asked for (`slowed_worker.py`)."""
+        command = (str(SLOWED_WORKER), "worker") if "BENCH_SLOWED_US" in os.environ else WORKER
         for trial in self.trials:
-            trial.start(VIEWS="false")
+            trial.start(command, VIEWS="false")
 
     def stop(self) -> None:
         """End all workers."""
