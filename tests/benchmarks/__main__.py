@@ -20,6 +20,7 @@ from tests.benchmarks import (
     latency,
     memory,
     normalisers,
+    packets,
     scaling,
     side_by_side,
 )
@@ -31,6 +32,7 @@ from tests.benchmarks.report import ROUNDS_MAX, Begin, Line, as_json, as_table, 
 BENCHMARKS: dict[str, Begin] = {
     "side_by_side": side_by_side.begin,
     "scaling": scaling.begin,
+    "packets": packets.begin,
     "latency": latency.begin,
     "durability": durability.begin,
     "cascade_star": cascade_star.begin,

@@ -26,6 +26,12 @@ LOG_SIGNALS = 1_000_000
 FULL_TENTH = 4
 """The tenth of the log at whose end all windows are full."""
 ROOT = Path(__file__).resolve().parents[2]
+PACKETS, PACKED, ROWS = ", packets for a signal", ", packed bytes for a signal", ", bytes of rows for a signal"
+TICKS = ", of it the step of topics and rows"
+"""Where topics have a signal a minute, nearly all of this is what a tick takes."""
+READINGS = ", readings for a signal"
+TOPIC_STEP = ", of it the step of topics"
+"""What all signals of one topic pass through alone, whatever the number of workers."""
 
 
 class Curve(NamedTuple):
@@ -42,6 +48,7 @@ CURVES = {
     "topics awake": Curve((10, 100, 1_000, 10_000), FLAT, with_memory=True, full=(100_000,)),
     "live cascades": Curve((100, 1_000, 10_000, 100_000), BOUNDED, with_memory=True),
     "members": Curve((1_000, 10_000, 100_000), BOUNDED, with_memory=True),
+    "% on topic": Curve((5, 30, 100)),
     "partitions": Curve((1, 4, 16, 64)),
     "partitions, as busy each": Curve((1, 4, 16, 64), FLAT),
     "hot topic": Curve((0, 90), FLAT),
@@ -86,17 +93,18 @@ def _figures_of(name: str, curve: Curve, size: int, smallest: int, point: Point)
     figures = [figure("", point.signal_us, "µs", goal=curve.goal)]
     if curve.with_memory:
         figures.append(figure(", memory", point.resident_mib, "MiB"))
-    if point.packets:
-        hops_bytes = sum(point.hops_bytes)
-        figures += [
-            figure(", packets for a signal", point.packets, "", is_compared=False),
-            figure(", packed bytes for a signal", hops_bytes, "B", is_compared=False),
-        ]
-    if point.readings:
-        figures.append(figure(", readings for a signal", point.readings, "", is_compared=False))
-    if name == "hot topic":
-        # What all signals of one topic pass through alone, whatever the number of workers.
-        figures.append(figure(", of it the step of topics", point.steps_us[2], "µs"))
+    figures += [
+        figure(what, value, unit, is_compared=False)
+        for what, value, unit, is_told in (
+            (PACKETS, point.packets, "", point.packets),
+            (PACKED, sum(point.hops_bytes), "B", point.packets),
+            (ROWS, point.rows_bytes, "B", point.packets or name == "topics awake"),
+            (TICKS, point.steps_us[2] + point.rows_us, "µs", name == "topics awake"),
+            (READINGS, point.readings, "", point.readings),
+            (TOPIC_STEP, point.steps_us[2], "µs", name == "hot topic"),
+        )
+        if is_told
+    ]
     return figures
 
 

@@ -26,7 +26,7 @@ SECOND_SIGNALS = 2_000
 """What comes at once where all partitions share one load: a second of it."""
 PARTITION_SIGNALS = 500
 """What comes at once to a partition where each has its own."""
-WARM_SIGNALS, MEASURED_SIGNALS = 12_000, 24_000
+WARM_SIGNALS, MEASURED_SIGNALS, SHARE_SIGNALS = 12_000, 24_000, 12_000
 HOPS = (ATTRIBUTED.name, CONTRIBUTIONS.name)
 
 
@@ -103,6 +103,11 @@ class _Lanes:
         )
 
 
+def share_on_topic(size: int) -> list[Point]:
+    """The firehose over four partitions with so many of a hundred signals on topics."""
+    return [_measured(4, at_once=SECOND_SIGNALS, warm=WARM_SIGNALS, signals=SHARE_SIGNALS, on_topic=size / 100)]
+
+
 def one_load(size: int) -> list[Point]:
     """The firehose, a second at a time, over so many partitions: the more, the less is in a packet."""
     return [_measured(size, at_once=SECOND_SIGNALS, warm=WARM_SIGNALS, signals=MEASURED_SIGNALS)]
@@ -115,13 +120,15 @@ def load_of_each(size: int) -> list[Point]:
     return [_measured(size, at_once=at_once, warm=max(WARM_SIGNALS, at_once), signals=times * at_once)]
 
 
-def _measured(partitions: int, *, at_once: int, warm: int, signals: int) -> Point:
+def _measured(
+    partitions: int, *, at_once: int, warm: int, signals: int, on_topic: float = firehose.ON_TOPIC_OF_MIX
+) -> Point:
     """Measure signals of which so many come within a second, after some that fill what is held back."""
     pace = firehose.PER_SECOND / at_once
     # What is held back for its order has cost nothing yet; the less it is, the sooner all steps are at work.
     lanes = _Lanes(partitions, lateness_ms=round(firehose.DISORDER_MS * pace))
     to_json = msgspec.json.Encoder().encode
-    made: list[Signal] = firehose.signals(warm + signals, on_topic=firehose.ON_TOPIC_OF_MIX)
+    made: list[Signal] = firehose.signals(warm + signals, on_topic=on_topic)
     for one in made:
         one.at = START_MS + round((one.at - START_MS) * pace)
     log = [(crc32(conversation_of(one).encode()) % partitions, to_json(one), one.at) for one in made]

@@ -215,6 +215,7 @@ CURVES: dict[str, Callable[[int], list[Point]]] = {
     "topics awake": topics_awake,
     "live cascades": cascades,
     "members": members,
+    "% on topic": growth_lanes.share_on_topic,
     "partitions": growth_lanes.one_load,
     "partitions, as busy each": growth_lanes.load_of_each,
     "hot topic": hot_topic,

@@ -17,6 +17,7 @@ import msgspec
 from schemas.attributed import BEGINNING, PACKET_VERSION, SEEDED, AttributedPacket, AttributedSignal, TopicLink
 from schemas.contribution import Contribution, ContributionPacket
 from schemas.signal import Heartbeat, Kind, Signal, conversation_of
+from streams.attribution.acts import SEALED_ACTS
 from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
 from streams.steps.attribute import Arrival, AttributeSettings
@@ -30,7 +31,7 @@ CASCADES = 8_000
 NODES = 25_000
 MEMBERS = 10_000
 TOPICS = 500
-LIKES = 20_000
+LIKES = SEALED_ACTS + 2_000
 LIKED, LIKERS = 100, 500
 SIGNALS_PER_TOPIC = 10
 HOUR_MS = 3_600_000
@@ -42,7 +43,7 @@ MEMBER_BYTES_MAX = 200
 def begin(*, quick: bool) -> Round:
     """Prepare the numbers of cascades, nodes, members and topics."""
     tenth = 10 if quick else 1
-    cascades, nodes, members, topics, likes = (number // tenth for number in (CASCADES, NODES, MEMBERS, TOPICS, LIKES))
+    cascades, nodes, members, topics = (number // tenth for number in (CASCADES, NODES, MEMBERS, TOPICS))
 
     def take_round() -> list[Figure]:
         small, further = Goal(CASCADE_BYTES_MAX), Goal(NODE_BYTES_MAX)
@@ -54,7 +55,8 @@ def begin(*, quick: bool) -> Round:
         def per_cascade(size: int, kind: Kind) -> float:
             return held_bytes(lambda: _many(cascades, size=size, kind=kind)) / cascades
 
-        per_like = (_held(lambda: _liked(likes)) - _held(lambda: _liked(likes // 10))) / (likes - likes // 10)
+        # Acts of the last minutes take more: what is compared are those that were sealed behind them.
+        per_like = (_held(lambda: _liked(LIKES + SEALED_ACTS)) - _held(lambda: _liked(LIKES))) / SEALED_ACTS
         return [
             Figure("a cascade of one post", per_cascade(1, "reply"), "B", goal=small),
             Figure("a cascade of a post and 2 replies", per_cascade(3, "reply"), "B", goal=small),

@@ -29,18 +29,20 @@ def begin(*, quick: bool) -> Round:
     stack, folder = start_stack(), scratch()
     mix = FirehoseChannel(stack, folder, on_topic=firehose.ON_TOPIC_OF_MIX, signals=MIX_SIGNALS // tenth)
     everything = FirehoseChannel(stack, folder, on_topic=1.0, signals=ALL_SIGNALS // tenth)
+    third = FirehoseChannel(stack, folder, on_topic=0.3, signals=ALL_SIGNALS // tenth)
     faust_mix = FirehoseChannel(stack, folder, on_topic=firehose.ON_TOPIC_OF_MIX, signals=FAUST_MIX_SIGNALS // tenth)
     faust_everything = FirehoseChannel(stack, folder, on_topic=1.0, signals=FAUST_ALL_SIGNALS // tenth)
     peers = FirehoseChannel(stack, folder, on_topic=firehose.ON_TOPIC_OF_MIX, signals=PEER_SIGNALS // tenth)
 
     def take_round() -> list[Figure]:
         below, worker = mix.floor_and_worker()
-        worker_all = everything.worked()
+        worker_all, worker_third = everything.worked(), third.worked()
         figures = [
             Figure(FLOOR, below.per_cpu_s, UNIT),
             Figure("worker, mix", worker.per_cpu_s, UNIT, floor=FLOOR, goal=Goal(MIX_PER_S_MIN, at_least=True)),
             Figure("worker, all on topic", worker_all.per_cpu_s, UNIT, floor=FLOOR, goal=_at_least(ALL_PER_S_MIN)),
             _again("worker, mix, of the floor", worker, FLOOR, FLOOR_RATIO_MIN),
+            Figure("a worker with 30 % on topic", worker_third.per_cpu_s, UNIT),
             Figure("worker, mix, by the clock", worker.per_wall_s, UNIT),
         ]
         for what, channel, ours in (("mix", faust_mix, worker), ("all on topic", faust_everything, worker_all)):
