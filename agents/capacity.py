@@ -22,7 +22,6 @@ CHANGELOG_S = 2 * HOUR_MS // 1_000
 """What a changelog holds besides the latest rows: compaction leaves the last hour alone, and the segment before it."""
 TAKES_PER_S = 10
 """A lane with little to do takes what a fetch brings, which waits a tenth of a second for more."""
-PARTITIONS_MAX = 1_024
 WORKER_GIB_MAX, TAKEOVER_S_MAX = 32, 120
 """From here on memory, or the time for which a worker's part stands still, is told as a limit."""
 
@@ -53,12 +52,12 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A topic of a tag and a phrase that nobody talks of; every worker knows all of them."""
     topic_bytes: float = 80_000.0
     """A topic that is judged."""
-    cascade_bytes: float = 3_500.0
-    """A post on a topic with its author, in all three steps: the beginning of a cascade."""
+    cascade_bytes: float = 1_400.0
+    """A cascade of one post, resident."""
     node_bytes: float = 50.0
     """A further reply or share."""
-    member_bytes: float = 1_200.0
-    """An actor who came to a topic, with what can be taken back of two acts."""
+    member_bytes: float = 1_100.0
+    """An actor who came to a topic, with two acts that can be taken back and a place in the windows."""
     act_bytes: float = 110.0
     """An act on a topic, for as long as it can be taken back."""
     recovery_mb_per_s: float = 15.0
@@ -83,7 +82,7 @@ class Load(msgspec.Struct, frozen=True):
     members: int = 100_000
     signal_bytes: int = 300
     partitions: int = 0
-    """0 for as many as the model advises."""
+    """0 for as many as the model advises, 1,024 at most."""
     replication: int = 3
     busy: float = 0.6
     """The share of a core that is used at the peak; what is left is for taking over, for catching up and for error."""
@@ -172,7 +171,7 @@ def plan(load: Load, costs: Costs = Costs()) -> Plan:
     partitions, packets = _partitions(load, costs, cores=signals_cores + ticks_cores)
     packets_cores = packets * costs.packet_us / 1e6
     cores = signals_cores + ticks_cores + packets_cores
-    workers = max(2, math.ceil(cores / load.busy))
+    workers = _workers(cores, busy=load.busy)
     state = state_bytes(costs, load)
     declared = load.topics_declared * costs.declared_bytes
     # When a worker is away, the others hold its part.
@@ -206,23 +205,31 @@ def plan(load: Load, costs: Costs = Costs()) -> Plan:
 
 
 def _partitions(load: Load, costs: Costs, *, cores: float) -> tuple[int, float]:
-    """Return twice as many partitions as workers, as a power of two, and their packets a second.
+    """Return the partitions, a power of two with a third more than workers, and their packets a second.
 
-    More partitions make more packets, which take more workers: it goes up until both agree, or to the most there are.
+    More partitions make more packets, which take more workers. Where that never ends, those with the fewest workers.
     """
-    partitions = load.partitions or 1
-    while True:
+    found = []
+    for partitions in [load.partitions] if load.partitions else [2**power for power in range(1, 11)]:
         packets = packets_per_s(signals_per_s=load.peak_per_s, partitions=partitions)
-        workers = max(2, math.ceil((cores + packets * costs.packet_us / 1e6) / load.busy))
-        if load.partitions or partitions >= min(2 * workers, PARTITIONS_MAX):
+        workers = _workers(cores + packets * costs.packet_us / 1e6, busy=load.busy)
+        found.append((workers, partitions, packets))
+        if 3 * partitions >= 4 * workers:
             return partitions, packets
-        partitions *= 2
+    _, partitions, packets = min(found)
+    return partitions, packets
+
+
+def _workers(cores: float, *, busy: float) -> int:
+    """Return the workers for so many cores: two at least, so that one can end."""
+    return max(2, math.ceil(cores / busy))
 
 
 def limits(load: Load, planned: Plan) -> list[str]:
     """Return what stands in the way of a plan, a sentence each; none where nothing does.
 
-    >>> limits(Load(peak_per_s=5_000, mean_per_s=2_000), plan(Load(peak_per_s=5_000, mean_per_s=2_000)))
+    >>> small = Load(peak_per_s=2_000, mean_per_s=500)
+    >>> limits(small, plan(small))
     []
     """
     told = []

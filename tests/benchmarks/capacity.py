@@ -96,7 +96,7 @@ def costs_of(told: Figures) -> Costs:
         topic_bytes=told.per_more("topics awake", (100, 1_000)),
         cascade_bytes=RESIDENT * told("memory", "a cascade of one post"),
         node_bytes=RESIDENT * told("memory", "a further share of 25,000 below the root"),
-        member_bytes=RESIDENT * told("memory", "a member"),
+        member_bytes=told.per_more("members", (1_000, 10_000)),
         act_bytes=RESIDENT * told("memory", "a like, for as long as it can be taken back"),
         recovery_mb_per_s=told("durability", "recovery, bytes"),
     )
@@ -158,17 +158,16 @@ def compared(told: Figures) -> list[Compared]:
 
 def _memory(costs: Costs, told: Figures) -> list[Compared]:
     """Return resident sizes (MiB): the smallest process of a curve, and what the model adds for the largest."""
-    acts = {"live cascades": 1, "members": 2}
     each = {
         ("topics declared", 10, 100_000): costs.declared_bytes,
         ("topics awake", 100, 10_000): costs.topic_bytes,
-        ("live cascades", 100, 100_000): costs.cascade_bytes + costs.member_bytes,
+        # Every root has another author.
+        ("live cascades", 100, 100_000): costs.cascade_bytes + costs.act_bytes + costs.member_bytes,
         ("members", 1_000, 100_000): costs.member_bytes,
     }
     found = []
     for (curve, small, large), bytes_each in each.items():
-        more = (large - small) * (bytes_each + acts.get(curve, 0) * costs.act_bytes)
-        predicted = told.growth(curve, small, ", memory") + more / MIB
+        predicted = told.growth(curve, small, ", memory") + (large - small) * bytes_each / MIB
         found.append(Compared(f"{curve}: {large:,}", predicted, told.growth(curve, large, ", memory"), "MiB"))
     return found
 

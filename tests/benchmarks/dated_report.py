@@ -3,11 +3,17 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.benchmarks.capacity import HEADINGS as CAPACITY_HEADINGS
+from tests.benchmarks.capacity import rows_of
 from tests.benchmarks.contract import CONTRACT_HEADINGS, against
 from tests.benchmarks.report import HEADINGS, Line, as_json, cells, circumstances
 
 PROSE = Path(__file__).with_name("report_prose.md")
 """What figures do not say by themselves: how to read them, what a signal costs where, what limits."""
+CAPACITY = (
+    "The model of `docs/capacity.md`, fitted to this run, at figures that it was not fitted to. "
+    "`python -m tests.benchmarks.capacity` prints the constants of a report for `overgrowth capacity --costs`."
+)
 
 
 def write(folder: Path, lines: Sequence[Line], *, runs: int, quick: bool, begun: Mapping[str, str]) -> list[Path]:
@@ -33,6 +39,14 @@ def as_markdown(lines: Sequence[Line], told: Mapping[str, str], *, data: str) ->
     judged = [row for row in against(lines) if row[4]]
     reached = sum(row[4] == "yes" for row in judged)
     figures = _table(HEADINGS, [cells(line) for line in lines])
+    capacity = rows_of(lines)
+    parts = [PROSE.read_text(encoding="utf-8").strip()]
+    if capacity:
+        parts += [
+            "## Capacity: what the model says and what was measured",
+            CAPACITY,
+            _table(CAPACITY_HEADINGS, capacity),
+        ]
     return "\n\n".join(
         [
             f"# Benchmarks, {date}",
@@ -40,7 +54,7 @@ def as_markdown(lines: Sequence[Line], told: Mapping[str, str], *, data: str) ->
             "## Against DESIGN.md §10, line by line",
             f"{reached} of {len(judged)} lines reached.",
             contract,
-            PROSE.read_text(encoding="utf-8").strip(),
+            *parts,
             "## All figures",
             figures,
             "",
