@@ -62,6 +62,7 @@ CONTRACT = (
     Clause("cost flat: 10,000 topics judged each minute", "growth", "topics awake: 10,000"),
     Clause("cost bounded: 100,000 live cascades", "growth", "live cascades: 100,000"),
     Clause("cost bounded: 100,000 members", "growth", "members: 100,000"),
+    Clause("cost bounded: an undo, 400,000 acts remembered", "growth", "acts that can be undone: 400,000"),
     Clause("cost flat: 64 partitions, as busy each", "growth", "partitions, as busy each: 64"),
     Clause("cost flat: one topic with 90 % of the traffic", "growth", "hot topic: 90"),
 )

@@ -48,6 +48,7 @@ CURVES = {
     "topics awake": Curve((10, 100, 1_000, 10_000), FLAT, with_memory=True, full=(100_000,)),
     "live cascades": Curve((100, 1_000, 10_000, 100_000), BOUNDED, with_memory=True),
     "members": Curve((1_000, 10_000, 100_000), BOUNDED, with_memory=True),
+    "acts that can be undone": Curve((10_000, 100_000, 400_000), BOUNDED, with_memory=True),
     "% on topic": Curve((5, 30, 100)),
     "partitions": Curve((1, 4, 16, 64)),
     "partitions, as busy each": Curve((1, 4, 16, 64), FLAT),

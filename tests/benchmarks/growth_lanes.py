@@ -26,7 +26,7 @@ SECOND_SIGNALS = 2_000
 """What comes at once where all partitions share one load: a second of it."""
 PARTITION_SIGNALS = 500
 """What comes at once to a partition where each has its own."""
-WARM_SIGNALS, MEASURED_SIGNALS, SHARE_SIGNALS = 12_000, 24_000, 12_000
+WARM_SIGNALS, MEASURED_SIGNALS, SHARE_SIGNALS = 12_000, 16_000, 12_000
 HOPS = (ATTRIBUTED.name, CONTRIBUTIONS.name)
 
 

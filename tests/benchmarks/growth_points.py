@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from random import Random
+from time import process_time
 from typing import Any
 from zlib import crc32
 
@@ -17,22 +18,25 @@ from agents.garbage import collect_rarely
 from schemas.attributed import PACKET_VERSION, SEEDED, AttributedPacket, AttributedSignal, TopicLink
 from schemas.seeds import Seeds, TopicRecord, TopicVersion
 from schemas.signal import Kind, Signal
+from streams.attribution.changes import AppliedActs
 from streams.attribution.matcher import Registry
+from streams.steps.attribute import AttributeSettings
 from streams.steps.pipeline import Pipeline
 from tests.benchmarks import firehose, growth_lanes
 from tests.benchmarks.brand import NETWORK, START_MS, answer_to
-from tests.benchmarks.growth_meter import Meter, Point
+from tests.benchmarks.growth_meter import Meter, Point, resident_mib
 
 BATCH_SIGNALS = 1_000
 MINUTE_MS = 60_000
 DECLARED_SIGNALS = 20_000
 AWAKE_MINUTES = 2
 AWAKE_SIGNALS_MIN = 2_000
-CASCADE_SIGNALS = 24_000
-CASCADE_STEP_MS = 5
+CASCADE_SIGNALS = 12_000
+CASCADE_STEP_MS = 10
 MEMBER_SIGNALS = 20_000
 MEMBER_TOPICS = 20
-HOT_SIGNALS = 24_000
+HOT_SIGNALS = 16_000
+UNDOS = 5_000
 LOG_STEP_MS = 2_000
 """A million signals pass in 23 days: the longest windows and conversations (7 days) are full after a third of it."""
 LOG_ACTORS = 20_000
@@ -110,7 +114,7 @@ def _awake(meter: Meter, size: int) -> None:
 
 
 def cascades(size: int) -> list[Point]:
-    """So many live cascades of 20 topics, and replies, shares and likes all over them, 200 a second of event time."""
+    """So many live cascades of 20 topics, and replies, shares and likes all over them, 100 a second of event time."""
     meter = Meter(Pipeline(Registry(firehose.topics())))
     random = Random(1)
     tags = [topic.versions[0].seeds.tags[0] for topic in firehose.topics()]
@@ -186,6 +190,27 @@ def hot_topic(size: int) -> list[Point]:
     return [_measured(meter, made[HOT_SIGNALS // 4 :])]
 
 
+def acts(size: int) -> list[Point]:
+    """So many acts that can be taken back, half an hour of them, and undos of some: what finding each takes."""
+    held, random = AppliedActs(span_ms=AttributeSettings().changes_ms), Random(1)
+
+    def like(number: int, at_ms: int) -> Signal:
+        of = f"17{number % 1_000:017}"
+        signal = Signal(f"{NETWORK}:like{number}", NETWORK, "like", at_ms, f"by:{number % 50_000}", source=NETWORK)
+        signal.parent = signal.root = signal.post = of
+        return signal
+
+    for number in range(size):
+        signal = like(number, START_MS + number * 1_800_000 // size)
+        held.add(signal, signal.root or "")
+    undos = [like(random.randrange(size), START_MS + 1_800_000) for _ in range(UNDOS)]
+    begun_s = process_time()
+    for undo in undos:
+        assert held.find(undo).found, "every undo means an act that is remembered"
+    find_us = (process_time() - begun_s) / UNDOS * 1e6
+    return [Point(find_us, (find_us, 0.0, 0.0), 0.0, 0.0, resident_mib())]
+
+
 def log_length(size: int) -> list[Point]:
     """A log of so many signals at a constant pace, a point for each tenth; one of twenty conversations on the topic."""
     meter = Meter(Pipeline(Registry([_topic(0)])))
@@ -218,6 +243,7 @@ CURVES: dict[str, Callable[[int], list[Point]]] = {
     "% on topic": growth_lanes.share_on_topic,
     "partitions": growth_lanes.one_load,
     "partitions, as busy each": growth_lanes.load_of_each,
+    "acts that can be undone": acts,
     "hot topic": hot_topic,
     "log length": log_length,
 }
