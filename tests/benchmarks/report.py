@@ -83,13 +83,16 @@ def lines_of(benchmark: str, rounds: Sequence[Sequence[Figure]]) -> list[Line]:
     [('a', None, None), ('b', 1.5, False)]
     """
     by_name = [{figure.name: figure.value for figure in figures} for figures in rounds]
-    return [_line(benchmark, figure, by_name) for figure in rounds[0]]
+    # A peer that told nothing in one round has another figure there, which says why.
+    named = {figure.name: figure for figures in rounds for figure in figures}
+    return [_line(benchmark, figure, by_name) for figure in named.values()]
 
 
 def _line(benchmark: str, figure: Figure, rounds: Sequence[dict[str, float]]) -> Line:
-    values = tuple(told[figure.name] for told in rounds)
+    found = [told for told in rounds if figure.name in told]
+    values = tuple(told[figure.name] for told in found)
     middle = median(values)
-    ratios = tuple(told[figure.name] / told[figure.floor] for told in rounds) if figure.floor else ()
+    ratios = tuple(told[figure.name] / told[figure.floor] for told in found) if figure.floor else ()
     ratio = median(ratios) if ratios else None
     goal, reached = figure.goal, None
     if goal is not None:
