@@ -86,7 +86,7 @@ def _row(clause: Clause, line: Line | None) -> tuple[str, str, str, str, str, st
         return clause.says, "", NOT_MEASURED, "", "", ""
     found = f"{said(line.median)} {line.unit}".strip()
     if line.goal.of_ratio and line.ratio is not None:
-        found = f"{line.ratio:.2f} × {line.floor} ({found})"
+        found = f"{said(line.ratio)} × {line.floor} ({found})"
     reached = "yes" if line.reached else "**no**"
     limits = "" if line.reached else clause.limits
     return clause.says, str(line.goal), found, str(len(line.values)), reached, limits

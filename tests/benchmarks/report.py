@@ -185,7 +185,7 @@ def cells(line: Line) -> tuple[str, ...]:
         f"{said(line.median)} {line.unit}".strip(),
         str(len(line.values)),
         f"{line.spread:.0%}" if len(line.values) > 1 else "",
-        "" if line.ratio is None else f"{line.ratio:.2f}",
+        "" if line.ratio is None else said(line.ratio),
         line.floor,
         "" if line.goal is None else str(line.goal),
         {None: "", True: "yes", False: "NO"}[line.reached],
