@@ -38,8 +38,8 @@ check: install ## lint, format, types, tidy
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_tidy.py
 
-bench: install ## benchmarks, side by side in one run, as ratios
-	@$(BIN)/python -m tests.benchmarks
+bench: install ## benchmarks, side by side in one run, as ratios (REPORT=folder writes a dated report, CHECK=report.json compares)
+	@$(BIN)/python -m tests.benchmarks $(if $(REPORT),--report $(REPORT)) $(if $(CHECK),--check $(CHECK))
 
 simulate: install ## seeded fault simulation against the oracle
 	@$(BIN)/python -m tests.simulation

@@ -1,5 +1,8 @@
 """The arithmetic of capacity, by hand for round numbers, and as it must behave whatever the constants are."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -110,3 +113,11 @@ def test_what_stands_in_the_way_is_named() -> None:
     assert "ticks take" in told(topics=100_000)
     assert "remembers" in told(mean_per_s=50_000)
     assert "stands still" in told(mean_per_s=50_000)
+
+
+def test_every_constant_is_explained() -> None:
+    """The page that says where constants come from names each of them, and none that there is not."""
+    page = Path(__file__).parents[2].joinpath("docs/capacity.md").read_text()
+    table = page.partition("## Constants")[2].partition("## Formulae")[0]
+    named = {name for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(Costs.__struct_fields__)
