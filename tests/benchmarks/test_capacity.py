@@ -28,8 +28,8 @@ def _growth() -> dict[str, float]:
     for curve, sizes, each in (
         ("topics declared", (10, 1_000, 10_000, 100_000), 2_000),
         ("topics awake", (100, 1_000, 10_000), 80_000),
-        ("members", (1_000, 10_000, 100_000), 1_000),
-        ("live cascades", (100, 100_000), 1_000 + 1_250 + 125),
+        ("members", (10_000, 100_000), 1_000),
+        ("live cascades", (10_000, 100_000), 1_000 + 1_250 + 125),
     ):
         for size in sizes:
             figures[f"{curve}: {size:,}, memory"] = 50 + size * each / MIB
@@ -49,6 +49,7 @@ def _lines() -> list[Line]:
         "durability": {"recovery, bytes": 12.0},
         "memory": {
             "a cascade of one post": 1_000.0,
+            "a member": 800.0,
             "a further share of 25,000 below the root": 41.0,
             "a like, for as long as it can be taken back": 100.0,
         },
