@@ -53,8 +53,8 @@ audit: install ## known vulnerabilities of all that is locked; needs the network
 	else echo "make audit: NOTHING WAS AUDITED: expected an answer of the service of known vulnerabilities, got none" \
 	  "(build/audit.log says why); run it where the network reaches it" >&2; exit 1; fi
 
-bench: install ## benchmarks, side by side in one run, as ratios
-	@$(BIN)/python -m tests.benchmarks
+bench: install ## benchmarks, side by side in one run, as ratios (REPORT=folder writes a dated report, CHECK=report.json compares)
+	@$(BIN)/python -m tests.benchmarks $(if $(REPORT),--report $(REPORT)) $(if $(CHECK),--check $(CHECK))
 
 simulate: install ## seeded fault simulation against the oracle
 	@$(BIN)/python -m tests.simulation

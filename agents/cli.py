@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "connect": "Deliver what a network says: Bluesky, Mastodon, or what is posted over HTTP.",
     "seeds": "Check, publish and list what brands declare.",
     "channels": "Create and list the Kafka channels of an installation.",
+    "capacity": "Say what a load takes: workers, partitions, memory, disk.",
     "erase": "Have nothing name an actor any more.",
     "replay": "Send a log into Kafka, in a namespace of its own.",
     "backtest": "Run a log through everything in one process, no broker.",

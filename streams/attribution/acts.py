@@ -8,6 +8,7 @@ from struct import pack, unpack
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
+import numpy as np
 
 from schemas.act_rows import ActsRow
 from streams.measures.node_index import number_of
@@ -69,6 +70,18 @@ class _Sealed(Generic[Value]):
         self._details = array("Q", [act.at_ms << _CODE_BITS | act.code for _, act in acts])
         self._marks = array("I", [act.mark for _, act in acts])
         self._values = [act.value for _, act in acts]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, later: "_Sealed[Value]") -> None:
+        """Take in what was noted later in the same slice; of one number it comes behind what is here."""
+        order = np.argsort(np.array(self._numbers + later._numbers), kind="stable")
+        for name in ("_numbers", "_others", "_details", "_marks"):
+            both: array[int] = getattr(self, name) + getattr(later, name)
+            setattr(self, name, array(both.typecode, np.array(both)[order].tobytes()))
+        values = self._values + later._values
+        self._values = [values[place] for place in order.tolist()]
 
     def find(self, number: int) -> list[Act[Value]]:
         """Return the acts of a number."""
@@ -184,6 +197,7 @@ class RecentActs(Generic[Value]):
         if self._open:
             self._sealed.append(_Sealed(self._bucket, self._open))
             self._open = {}
+            self._merge()
         if bucket == self._bucket:
             return
         self._bucket = bucket
@@ -194,6 +208,16 @@ class RecentActs(Generic[Value]):
             del self._names[name]
             self._untold.pop(name, None)
             self._gone.append(name)
+
+    def _merge(self) -> None:
+        """Put together what was sealed of one bucket, the smaller first: all of it is looked through for every change.
+
+        So there are few of each bucket, however much is done, and an act is put together with others few times.
+        """
+        sealed = self._sealed
+        while len(sealed) > 1 and sealed[-2].bucket == sealed[-1].bucket and len(sealed[-2]) <= len(sealed[-1]):
+            later = sealed.pop()
+            sealed[-1].add(later)
 
     # --- remembering --------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ class Took(NamedTuple):
     signals: int
     cpu_s: float
     wall_s: float
+    busiest_cpu_s: float = 0.0
+    """Of `cpu_s`, what the busiest of several workers had."""
 
     @property
     def per_cpu_s(self) -> float:

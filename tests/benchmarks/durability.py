@@ -163,16 +163,16 @@ class _Installation:
         return [Record(first + number, one.timestamp_ms, one.value, one.key) for number, one in enumerate(told)]
 
 
-async def _rows_alone_s(installation: _Installation, port: KafkaPort) -> float:
-    """Return the processor time of reading all changelogs without doing anything with them."""
-    begun_cpu_s = process_time()
+async def _rows_alone(installation: _Installation, port: KafkaPort) -> tuple[float, int]:
+    """Return the processor time of reading all changelogs without doing anything with them, and their bytes."""
+    begun_cpu_s, size_bytes = process_time(), 0
     for _, table in _ARROWS:
         rows: AsyncIterator[list[TableRecord]] = port.read_table(
             named(table, namespace=installation.settings.namespace), 0
         )
-        async for _ in rows:
-            pass
-    return process_time() - begun_cpu_s
+        async for read in rows:
+            size_bytes += sum(len(key) + len(value or b"") for _, key, value in read)
+    return process_time() - begun_cpu_s, size_bytes
 
 
 async def _first(installation: _Installation, *, signals: int) -> None:
@@ -204,7 +204,7 @@ def begin(*, quick: bool) -> Round:
         producer = await start_producer(settings)
         checkpoints = await installation.go_on(await installation.open(producer), signals=signals)
         opened = await installation.open(producer)
-        alone_cpu_s = await _rows_alone_s(installation, opened.ports[0])
+        alone_cpu_s, size_bytes = await _rows_alone(installation, opened.ports[0])
         await producer.stop()
         rows = sum(lane.recovered_records for lane in opened.lanes)
         floor = "reading the changelogs alone"
@@ -215,6 +215,7 @@ def begin(*, quick: bool) -> Round:
             Figure("checkpoint of 2,000 signals, rows", checkpoints.size_bytes / 1_000, "kB"),
             Figure(floor, rows / alone_cpu_s, "rows/s"),
             Figure("recovery", rows / opened.cpu_s, "rows/s", floor=floor, goal=goal),
+            Figure("recovery, bytes", size_bytes / opened.cpu_s / 1e6, "MB/s"),
             Figure("recovery, by the clock", rows / opened.wall_s, "rows/s"),
         ]
 

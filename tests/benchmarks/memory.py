@@ -16,11 +16,13 @@ import msgspec
 
 from schemas.attributed import BEGINNING, PACKET_VERSION, SEEDED, AttributedPacket, AttributedSignal, TopicLink
 from schemas.contribution import Contribution, ContributionPacket
-from schemas.signal import Kind, Signal, conversation_of
+from schemas.signal import Heartbeat, Kind, Signal, conversation_of
+from streams.attribution.acts import SEALED_ACTS
 from streams.attribution.conversations import Conversations
 from streams.attribution.matcher import Registry
-from streams.steps.attribute import AttributeSettings
+from streams.steps.attribute import Arrival, AttributeSettings
 from streams.steps.follow import FollowStep
+from streams.steps.pipeline import Pipeline
 from streams.steps.watch import WatchStep
 from tests.benchmarks.brand import NETWORK, START_MS, answer_to, registry, root_of
 from tests.benchmarks.report import Figure, Goal, Round
@@ -29,6 +31,8 @@ CASCADES = 8_000
 NODES = 25_000
 MEMBERS = 10_000
 TOPICS = 500
+LIKES = SEALED_ACTS + 2_000
+LIKED, LIKERS = 100, 500
 SIGNALS_PER_TOPIC = 10
 HOUR_MS = 3_600_000
 CASCADE_BYTES_MAX = 1_024
@@ -51,6 +55,8 @@ def begin(*, quick: bool) -> Round:
         def per_cascade(size: int, kind: Kind) -> float:
             return held_bytes(lambda: _many(cascades, size=size, kind=kind)) / cascades
 
+        # Acts of the last minutes take more: what is compared are those that were sealed behind them.
+        per_like = (_held(lambda: _liked(LIKES + SEALED_ACTS)) - _held(lambda: _liked(LIKES))) / SEALED_ACTS
         return [
             Figure("a cascade of one post", per_cascade(1, "reply"), "B", goal=small),
             Figure("a cascade of a post and 2 replies", per_cascade(3, "reply"), "B", goal=small),
@@ -60,6 +66,7 @@ def begin(*, quick: bool) -> Round:
             Figure(f"a further reply of {nodes:,} in a path", per_node("reply", is_path=True), "B", goal=further),
             Figure("a member", _held(lambda: _follow(members)) / members, "B", goal=Goal(MEMBER_BYTES_MAX)),
             Figure("a topic", _held(lambda: _watch(topics)) / topics, "B"),
+            Figure("a like, for as long as it can be taken back", per_like, "B"),
         ]
 
     return take_round
@@ -119,6 +126,22 @@ def _watch(topics: int) -> WatchStep:
     step.advance([(0, ContributionPacket(PACKET_VERSION, 0, BEGINNING, upto, tuple(items)))], next_offset=1)
     deque(step.changed_rows(), maxlen=0)
     return step
+
+
+def _liked(likes: int) -> Pipeline:
+    """Return all three steps after so many likes of a few posts by a few people: what is held for each act."""
+    pipeline = Pipeline(registry())
+    signals = [root_of(f"{number:019}", at_ms=START_MS) for number in range(LIKED)]
+    for number in range(likes):
+        of, name = f"{number % LIKED:019}", f"{LIKED + number:019}"
+        signals.append(Signal(f"act:{name}", NETWORK, "like", START_MS + number, f"by:{number % LIKERS}", post=of))
+        signals[-1].source, signals[-1].parent, signals[-1].root = NETWORK, of, of
+    arrivals = [Arrival(place, None, b"", signal) for place, signal in enumerate(signals)]
+    end = Heartbeat(NETWORK, at=START_MS + likes, end=True)
+    pipeline.advance([*arrivals, Arrival(len(arrivals), None, b"", end)], next_offset=len(arrivals) + 1)
+    for step in (pipeline.attribute, pipeline.follow, pipeline.watch):
+        deque(step.changed_rows(), maxlen=0)
+    return pipeline
 
 
 def _feed(conversations: Conversations, topics: Registry, signals: Iterable[Signal]) -> None:

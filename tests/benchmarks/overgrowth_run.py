@@ -17,6 +17,8 @@ from tests.integration.worker_trial import Trial
 POLL_S = 0.05
 POLL_METRICS_S = 0.4
 WITHIN_S = 120.0
+WORKER = ("-m", "agents.cli", "worker")
+SLOWED_WORKER = Path(__file__).with_name("slowed_worker.py")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,18 +45,19 @@ class Group:
         self._told: list[dict[str, float]] = []
 
     def start(self) -> None:
-        """Start all workers."""
+        """Start all workers, slowed ones where that is asked for (`slowed_worker.py`)."""
+        command = (str(SLOWED_WORKER), "worker") if "BENCH_SLOWED_US" in os.environ else WORKER
         for trial in self.trials:
-            trial.start(VIEWS="false")
+            trial.start(command, VIEWS="false")
 
     def stop(self) -> None:
         """End all workers."""
         for trial in self.trials:
             trial.kill()
 
-    def processor_s(self) -> float:
-        """Return the seconds of processor time that all workers have had."""
-        return sum(processor_s(trial.process.pid) for trial in self.trials if trial.process is not None)
+    def processors_s(self) -> list[float]:
+        """Return the seconds of processor time that each worker has had."""
+        return [processor_s(trial.process.pid) for trial in self.trials if trial.process is not None]
 
     def ask(self) -> None:
         """Read the metrics of all workers."""
@@ -113,10 +116,12 @@ def run(group: Group, *, records: int, ends: list[int], end_ms: int) -> Took:
     group.start()
     try:
         group.wait(lambda: group.applied() > 0, "a first signal", every_s=POLL_S)
-        before, begun_s, begun_cpu_s = group.applied(), time.monotonic(), group.processor_s()
+        before, begun_s, begun_cpu_s = group.applied(), time.monotonic(), group.processors_s()
         group.wait(
             lambda: group.is_through(ends=ends, end_ms=end_ms), "every signal in a checkpoint", every_s=POLL_METRICS_S
         )
-        return Took(int(records - before), group.processor_s() - begun_cpu_s, time.monotonic() - begun_s)
+        wall_s = time.monotonic() - begun_s
+        each_s = [ended - begun for begun, ended in zip(begun_cpu_s, group.processors_s(), strict=True)]
+        return Took(int(records - before), sum(each_s), wall_s, busiest_cpu_s=max(each_s))
     finally:
         group.stop()

@@ -14,7 +14,7 @@ import msgspec
 HEADINGS = ("benchmark", "figure", "median", "rounds", "spread", "ratio", "to the floor", "goal", "reached")
 ROUNDS_MAX = 10
 """More are not taken: some benchmarks make the input of all rounds before the first."""
-_NUMERIC = frozenset((2, 3, 4, 5))
+_NUMERIC = frozenset(("median", "rounds", "spread", "ratio"))
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Goal(msgspec.Struct, frozen=True):
         return number >= self.limit if self.at_least else number <= self.limit
 
     def __str__(self) -> str:
-        return f"{'ratio ' if self.of_ratio else ''}{'≥' if self.at_least else '≤'} {_said(self.limit)}"
+        return f"{'ratio ' if self.of_ratio else ''}{'≥' if self.at_least else '≤'} {said(self.limit)}"
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -83,13 +83,16 @@ def lines_of(benchmark: str, rounds: Sequence[Sequence[Figure]]) -> list[Line]:
     [('a', None, None), ('b', 1.5, False)]
     """
     by_name = [{figure.name: figure.value for figure in figures} for figures in rounds]
-    return [_line(benchmark, figure, by_name) for figure in rounds[0]]
+    # A peer that told nothing in one round has another figure there, which says why.
+    named = {figure.name: figure for figures in rounds for figure in figures}
+    return [_line(benchmark, figure, by_name) for figure in named.values()]
 
 
 def _line(benchmark: str, figure: Figure, rounds: Sequence[dict[str, float]]) -> Line:
-    values = tuple(told[figure.name] for told in rounds)
+    found = [told for told in rounds if figure.name in told]
+    values = tuple(told[figure.name] for told in found)
     middle = median(values)
-    ratios = tuple(told[figure.name] / told[figure.floor] for told in rounds) if figure.floor else ()
+    ratios = tuple(told[figure.name] / told[figure.floor] for told in found) if figure.floor else ()
     ratio = median(ratios) if ratios else None
     goal, reached = figure.goal, None
     if goal is not None:
@@ -116,19 +119,26 @@ def _line(benchmark: str, figure: Figure, rounds: Sequence[dict[str, float]]) ->
 
 def as_table(lines: Sequence[Line], *, runs: int, quick: bool) -> str:
     """Return the lines as text, with the circumstances above."""
-    rows = [HEADINGS, *(_cells(line) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     told = [", ".join(f"{name} {value}" for name, value in circumstances(runs=runs, quick=quick).items()), ""]
-    for number, row in enumerate(rows):
-        cells = (
-            cell.rjust(width) if column in _NUMERIC else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        told.append("  ".join(cells).rstrip())
-        if number == 0:
-            told.append("  ".join("-" * width for width in widths))
+    told.append(as_text_table(HEADINGS, [cells(line) for line in lines]))
     judged = [line for line in lines if line.reached is not None]
     told += ["", f"{sum(line.reached is True for line in judged)} of {len(judged)} goals reached"]
+    return "\n".join(told)
+
+
+def as_text_table(headings: Sequence[str], cells_of_rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells below their headings, in columns; numbers to the right."""
+    rows = [headings, *cells_of_rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(headings))]
+    told = []
+    for number, row in enumerate(rows):
+        placed = (
+            cell.rjust(width) if heading in _NUMERIC else cell.ljust(width)
+            for heading, cell, width in zip(headings, row, widths, strict=True)
+        )
+        told.append("  ".join(placed).rstrip())
+        if number == 0:
+            told.append("  ".join("-" * width for width in widths))
     return "\n".join(told)
 
 
@@ -167,24 +177,25 @@ def _commit() -> str:
     return commit.stdout.strip() + "+" * bool(status.stdout.strip())
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def cells(line: Line) -> tuple[str, ...]:
+    """Return a line as the cells of a table, under `HEADINGS`."""
     return (
         line.benchmark,
         line.name,
-        f"{_said(line.median)} {line.unit}",
+        f"{said(line.median)} {line.unit}".strip(),
         str(len(line.values)),
         f"{line.spread:.0%}" if len(line.values) > 1 else "",
-        "" if line.ratio is None else f"{line.ratio:.2f}",
+        "" if line.ratio is None else said(line.ratio),
         line.floor,
         "" if line.goal is None else str(line.goal),
         {None: "", True: "yes", False: "NO"}[line.reached],
     )
 
 
-def _said(number: float) -> str:
+def said(number: float) -> str:
     """Return a number with three digits that count.
 
-    >>> [_said(number) for number in (0.01234, 1.5, 24.31, 123456.7)]
+    >>> [said(number) for number in (0.01234, 1.5, 24.31, 123456.7)]
     ['0.0123', '1.5', '24.3', '123,457']
     """
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"

@@ -1,10 +1,15 @@
 """A run is compared with a report by the ratios to the floor, and by nothing else."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from tests.benchmarks import side_by_side
+from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.regression import Ratios, drops, ratios_of
-from tests.benchmarks.report import Figure, Line, as_json, lines_of
+from tests.benchmarks.report import Begin, Figure, Line, Round, as_json, lines_of
 
 FLOOR = "reading"
 
@@ -56,3 +61,25 @@ def test_a_report_without_ratios_is_refused() -> None:
         ratios_of(b'{"lines": []}', floor=FLOOR)
     with pytest.raises(msgspec.DecodeError):
         ratios_of(b"figures", floor=FLOOR)
+
+
+@pytest.mark.parametrize(("worker", "exit_code"), [(60_000.0, 0), (40_000.0, 1)])
+def test_the_command_fails_where_a_worker_fell_behind(
+    worker: float, exit_code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through `--report` and `--check`, with figures that are told at once: the measurement itself takes minutes."""
+
+    def telling(per_s: float) -> Begin:
+        def begin(*, quick: bool) -> Round:
+            floor, name = side_by_side.FLOOR, "worker, mix"
+            return lambda: [Figure(floor, 300_000.0, "signals/s"), Figure(name, per_s, "signals/s", floor=floor)]
+
+        return begin
+
+    monkeypatch.setitem(BENCHMARKS, "side_by_side", telling(60_000.0))
+    reported = CliRunner().invoke(main, ["--only", "side_by_side", "--report", str(tmp_path)])
+    (report,) = tmp_path.glob("*.json")
+    monkeypatch.setitem(BENCHMARKS, "side_by_side", telling(worker))
+    checked = CliRunner().invoke(main, ["--check", str(report), "--only", "side_by_side"])
+    assert (reported.exit_code, checked.exit_code) == (0, exit_code), checked.output
+    assert ("DROPPED  worker, mix: 0.1333 of the floor, was 0.2000: 67% of it" in checked.output) == bool(exit_code)
