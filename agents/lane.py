@@ -31,9 +31,8 @@ class SendFailed(Exception):
     """The broker did not acknowledge records: which they were (`output` or `changelog`), how many, and the reason."""
 
     def __init__(self, destination: Literal["output", "changelog"], *, count: int, reason: BaseException) -> None:
-        super().__init__(
-            f"expected Kafka to acknowledge {count} more {destination} records, got {type(reason).__name__}: {reason}"
-        )
+        got = f"{type(reason).__name__}: {reason}"
+        super().__init__(f"expected Kafka to acknowledge {count} more {destination} records, got {got}")
         self.destination: Literal["output", "changelog"] = destination
         self.count = count
 
