@@ -100,7 +100,8 @@ class Recovery:
             row = self._decoded_row(value)
             if row.epoch not in self.epochs_seen:
                 self._note_epoch(row.epoch)
-            if (row.epoch, row.seq) > self._upto:
+            if (row.epoch, row.seq) > self._upto or self._waiting:
+                # Also what is known not to count: it may lie over one that waits, which compaction would then take.
                 self._waiting.append((key, row))
             else:
                 self._decide([(key, row)])

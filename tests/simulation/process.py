@@ -301,10 +301,11 @@ class WorkerProcess:
         records = world.broker.logs[tp.topic, tp.partition].fetch(begins, world.random.choice((1, 3, 10, 50)))
         if not records:
             return
-        await asyncio.sleep(world.broker.delay_s())
-        is_stale = self.app.rebalancing or generation != self.app.consumer_generation_id
-        if is_stale:
-            if not (world.is_faulty and world.random.random() < world.options.stale):
+        is_late = world.is_faulty and world.options.stale > 0 and world.random.random() < world.options.stale
+        # What is late may come after a rebalance: Faust hands it on all the same.
+        await asyncio.sleep(world.random.uniform(0.0, 3.0) if is_late else world.broker.delay_s())
+        if self.app.rebalancing or generation != self.app.consumer_generation_id:
+            if not is_late:
                 return
             world.counts["stale deliveries"] += 1
         is_moved = moves != consumer.moves

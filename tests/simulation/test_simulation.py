@@ -122,7 +122,9 @@ def test_a_worker_that_sends_what_it_held_while_it_was_paused_is_found(monkeypat
 
 @pytest.mark.slow
 def test_owners_that_write_under_one_epoch_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then what a former owner writes late counts as if it came from the present one."""
+    """Where no lease keeps back what a former owner writes late, it counts as if it came from the present one."""
+    monkeypatch.setattr(Lease, "is_held", lambda self: True)
+    assert not any(run_schedule(pausing(seed)).failure for seed in PAUSES)
     begin = Table.__init__
 
     def nameless(self: Table, **known: Any) -> None:
@@ -130,4 +132,4 @@ def test_owners_that_write_under_one_epoch_are_found(monkeypatch: pytest.MonkeyP
         self.epoch, self.epochs = 1, (EpochSpan(epoch=1, after_seq=0),)
 
     monkeypatch.setattr(Table, "__init__", nameless)
-    assert finds(range(120))
+    assert any(run_schedule(pausing(seed)).failure for seed in range(90))

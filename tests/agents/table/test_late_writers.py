@@ -79,6 +79,22 @@ def test_tombstones_that_come_between_a_row_and_its_checkpoint_are_undone_too() 
     assert dict(recovered(compacted(log)).rows()) == {"a": b"2"}
 
 
+def test_a_late_row_that_comes_between_a_row_and_its_checkpoint_is_undone_too() -> None:
+    """The row counts although a late one lies over it, so it is written again before compaction takes it."""
+    log: Log = []
+    first = Owner(log, 1)
+    log += first.checkpoint({"b": b"1"}, 1)[0]
+    second = Owner(log, 2)
+    late = first.checkpoint({"a": b"late"}, 2)[0][0]
+    log += second.checkpoint({"b": b"2"}, 2)[0]
+    row, checkpoint = second.checkpoint({"a": b"2"}, 3)[0]
+    log += [row, late, checkpoint]
+    log += Owner(log, 3).checkpoint({}, 4)[0]
+
+    assert row.key == late.key
+    assert dict(recovered(compacted(log)).rows()) == {"a": b"2", "b": b"2"}
+
+
 def test_what_an_owner_left_unfinished_is_cleared_away() -> None:
     """Records of rows that nobody knows would stay in a compacted changelog for ever."""
     log: Log = []
