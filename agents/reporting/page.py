@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from agents.reporting.charts import Band, Mark, Threshold, TimeAxis, engagement, measure, tree
 from agents.reporting.story import LINEAGES, Emerged, Story, TopicStory
 from agents.reporting.trees import Tree
-from schemas.alert import Alert
+from schemas.alert import Alert, ResonanceEvidence
 from schemas.cascade import CascadeVitals
 from schemas.rules import Rules
 from streams.eventtime.instants import instant_ms
@@ -27,11 +27,14 @@ OUTCOMES = ("applied", "late", "rejected", "duplicate", "heartbeat", "ignored")
 
 
 class Told(NamedTuple):
-    """An episode in the list of a topic: its number, the alert that raised it, and when it ended."""
+    """An episode in the list of a topic: its number, the alert that raised it, when it ended, and what is known by its
+    last alert of the talk elsewhere: whether it was new, and whether it lasted.
+    """
 
     number: int
     raised: Alert
     ended: str
+    resonance: ResonanceEvidence | None
 
 
 class Drawn(NamedTuple):
@@ -106,8 +109,15 @@ def _moment(instant: str) -> str:
 
 
 def _told(alerts: Sequence[Alert], first: int) -> list[Told]:
+    # By the last alert of each episode that says it, for what is heard later tells more.
+    heard = {alert.episode: alert.evidence.resonance for alert in alerts if alert.evidence.resonance is not None}
     return [
-        Told(number, episode.raised, "" if episode.ended_ms is None else rfc3339(episode.ended_ms))
+        Told(
+            number,
+            episode.raised,
+            "" if episode.ended_ms is None else rfc3339(episode.ended_ms),
+            heard.get(episode.raised.episode),
+        )
         for number, episode in enumerate(episodes_of(alerts), start=first)
     ]
 

@@ -1,7 +1,6 @@
 """Claims about getting in: real servers take right secrets and refuse wrong ones in one line that holds no secret."""
 
 import asyncio
-import gc
 import os
 import shutil
 import subprocess
@@ -31,15 +30,7 @@ WITHIN_S = 30.0
 WITHOUT = f"a secured Kafka needs {' and '.join(MISSING)}, not found on the PATH"
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-"""aiokafka does not wait for TLS to end where it is refused, so the loop may be closed before it has."""
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left_to_other_tests() -> Iterator[None]:
-    """Collect what a refused client left open here, where no warning of it fails a test that did nothing."""
-    yield
-    gc.collect()
+pytestmark = pytest.mark.usefixtures("tls_cut_short")
 
 
 def needs_kafka(test: Callable[..., None]) -> Callable[..., None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents.reporting import Story, plant, render
-from schemas.alert import EmergentEvidence
+from schemas.alert import EmergentEvidence, ResonanceEvidence
 from schemas.rules import Rules
 from schemas.signal import Signal
 from streams.backtest import entries
@@ -39,6 +39,8 @@ def report() -> str:
     raised.evidence.emergent = (EmergentEvidence(NASTY, 4.0, 20.0, 12),)
     raised.summary = f"The community went to {NASTY}"
     ended = alert(3, status="resolved")
+    begin, end = "2026-05-01T00:00:00.000Z", "2026-05-02T00:00:00.000Z"
+    ended.evidence.resonance = ResonanceEvidence(begin, end, end, 0.5, None, None)
     story = Story()
     ticks = [vitals(minute, minute % 50, state="growing" if minute > 90 else "seeded") for minute in range(240)]
     others = [vitals(0, topic="tulips")]
@@ -84,6 +86,8 @@ def test_what_was_told_can_be_read() -> None:
     assert "4 May 2026, 03:00 UTC" in page
     assert "12&nbsp;accounts" in page
     assert "enter 2" in page
+    assert "1 May 2026, 00:00 UTC to 2 May 2026, 00:00 UTC" in page
+    assert re.search(r"novelty 0\.5, transience unknown, resonance\s+unknown bits", page)
 
 
 def test_a_log_that_touches_no_topic_says_so() -> None:
