@@ -2,6 +2,7 @@
 
 import gc
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,11 +41,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
-def tls_cut_short(request: pytest.FixtureRequest) -> Iterator[None]:
+def tls_cut_short() -> Iterator[None]:
     """Collect here the connections whose TLS was still being ended when their loop was closed.
 
     Clients do not wait for that, so otherwise a warning of it fails whatever other test runs when they are collected.
     """
-    request.node.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
     yield
-    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

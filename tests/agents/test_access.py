@@ -30,7 +30,7 @@ WITHIN_S = 30.0
 WITHOUT = f"a secured Kafka needs {' and '.join(MISSING)}, not found on the PATH"
 
 
-pytestmark = pytest.mark.usefixtures("tls_cut_short")
+pytestmark = [pytest.mark.usefixtures("tls_cut_short"), pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 
 def needs_kafka(test: Callable[..., None]) -> Callable[..., None]:

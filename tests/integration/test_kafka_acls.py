@@ -28,6 +28,7 @@ from tests.integration.worker_trial import SOURCE, TOPIC, Trial, made_signals, t
 MISSING = [program for program in ("java", "mvn", "openssl") if shutil.which(program) is None]
 pytestmark = [
     pytest.mark.usefixtures("tls_cut_short"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.slow,
     pytest.mark.integration,
     pytest.mark.kafka,

@@ -19,7 +19,11 @@ from agents.views import Views, ViewsError
 from tests.agents.sample_views import a_cascade, a_vitals, an_alert, batch
 from tests.agents.secured_servers import Certificates, SecuredDebianRedis, SecuredRedis, password_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("tls_cut_short")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.usefixtures("tls_cut_short"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 WITHIN_S = 30.0
 
