@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from schemas.drift_rows import TagActorsRow
-from streams.measures.tag_actors import TagActors, TagReading
+from streams.measures.tag_actors import TagActors
 
 WINDOW_PANES = 6
 _WINDOW = "now"
@@ -12,8 +12,8 @@ _WINDOW = "now"
 class Background:
     """Tags of the last panes by shard, fed in stamp order.
 
-    What is read is as of the begin of the running pane: so it costs one reading a pane and shard, and does not depend
-    on what else of the pane has come. A shard is a fair sample of the network's actors, whatever the partitions.
+    What is read is as of the begin of the running pane: so it does not depend on what else of the pane has come. A shard
+    is a fair sample of the network's actors, whatever the partitions.
 
     >>> background = Background(pane_ms=1_000)
     >>> background.add(7, "ana", ["#rain"], at_ms=500)
@@ -24,7 +24,6 @@ class Background:
     def __init__(self, *, pane_ms: int) -> None:
         self.pane_ms = pane_ms
         self._shards: dict[int, TagActors] = {}
-        self._readings: dict[int, TagReading] = {}
         self._foreign: list[str] = []
         self._pane = -1
 
@@ -35,11 +34,7 @@ class Background:
 
     def read(self, shard: int, tags: Sequence[str], *, at_ms: int) -> tuple[tuple[int, ...], int]:
         """Return how many actors of a shard use each tag, and how many there are who use any."""
-        self._at(shard, at_ms // self.pane_ms)
-        reading = self._readings.get(shard)
-        if reading is None:
-            return (0,) * len(tags), 0
-        return tuple(reading.counts.get(tag, 0) for tag in tags), reading.tagged
+        return self._at(shard, at_ms // self.pane_ms).before(_WINDOW, tags)
 
     def _at(self, shard: int, pane: int) -> TagActors:
         """Return the tags of a shard, whose windows end before a pane."""
@@ -48,7 +43,6 @@ class Background:
             known = self._shards[shard] = TagActors({_WINDOW: WINDOW_PANES})
         if known.end < pane:
             known.roll(pane)
-            self._readings[shard] = known.read(_WINDOW)
         return known
 
     def expire(self, at_ms: int) -> None:
@@ -79,14 +73,4 @@ class Background:
         self._foreign.sort()
         for shard, held in by_shard.items():
             known = self._shards[shard] = TagActors({_WINDOW: WINDOW_PANES})
-            # What is read is of whole panes alone, so it may be rolled to the running one at once.
-            pane = at_ms // self.pane_ms
-            known.restore(held, pane)
-            self._readings[shard] = _of_whole_panes(held, pane)
-
-
-def _of_whole_panes(rows: Iterable[TagActorsRow], pane: int) -> TagReading:
-    """Return what is read at the begin of a pane, before anything of it came."""
-    whole = TagActors({_WINDOW: WINDOW_PANES})
-    whole.restore([row for row in rows if row.pane < pane], pane)
-    return whole.read(_WINDOW)
+            known.restore(held, at_ms // self.pane_ms)

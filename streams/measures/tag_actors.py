@@ -1,7 +1,8 @@
 """Count how many actors used each tag over rolling windows, each actor once per tag, in bounded memory."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from struct import unpack
 from typing import NamedTuple
@@ -102,11 +103,14 @@ class TagActors:
         """Move all windows so that they end before pane `end`. Raises ValueError where that lies before their end."""
         require_forward(end, now=self._end)
         self._end = end
+        closed: dict[int, list[_Found]] = {}
         for pane in sorted(pane for pane in self._open if pane < end):
-            self._rows[pane] = self._open.pop(pane).row(pane)
+            whole = self._open.pop(pane)
+            closed[pane] = list(whole.actors())
+            self._rows[pane] = whole.row(pane)
             self._order.append(pane)
         for window in self._windows.values():
-            window.move(self._rows, self._order, end=end)
+            window.move(self._rows, self._order, closed, end=end)
         first = bisect_left(self._order, end - self._longest)
         for pane in self._order[:first]:
             del self._rows[pane]
@@ -142,10 +146,17 @@ class TagActors:
         rows = {pane: self._rows[pane] for pane in self._order if since <= pane < until}
         rows |= {pane: self._open[pane].row(pane) for pane in sorted(self._open) if since <= pane < until}
         asked = _Window(max(0, until - since), 0)
-        asked.move(rows, sorted(rows), end=until)
+        asked.move(rows, sorted(rows), {}, end=until)
         uses = asked.uses
         counts = {tag: len(actors) for tag, actors in uses.by_tag.items()}
         return TagReading(counts, len(uses.actors), len(uses.tagged), counts.get(NO_TAG, 0), 1 << asked.level)
+
+    def before(self, window: str, tags: Sequence[str]) -> tuple[tuple[int, ...], int]:
+        """Return how many actors used each tag in the whole panes of a window, and how many used any tag there."""
+        asked = self._windows[window]
+        asked.settle(self._rows, self._order)
+        by_tag = asked.uses.by_tag
+        return tuple([len(by_tag.get(tag, ())) for tag in tags]), len(asked.uses.tagged)
 
     def users(self, window: str, tags: Collection[str]) -> set[int]:
         """Return the numbers of the actors of the sample who used any of some tags in a window."""
@@ -183,6 +194,8 @@ class TagActors:
         self._chunks.let_go(closed=end)
 
 
+# What one signal says is counted in several places, and whoever speaks will soon speak again.
+@lru_cache(maxsize=4_096)
 def number_of(actor: str) -> int:
     """Return the number of 48 bits that stands for an actor; it is in the sample of level l if its first l bits are 0.
 
@@ -224,7 +237,7 @@ class _Pane:
         if charged and not fresh:
             return False
         known |= fresh
-        charge = (charged or _ACTOR_BYTES) + sum(_USE_BYTES + len(tag.encode()) for tag in sorted(fresh))
+        charge = (charged or _ACTOR_BYTES) + sum([_USE_BYTES + len(tag.encode()) for tag in fresh])
         if charge > ACTOR_BYTES_MAX:
             charge = ACTOR_BYTES_MAX + 1
             known.clear()
@@ -333,8 +346,10 @@ class _Window:
         self._panes_at = [0] * (NUMBER_BITS + 1)
         self._uses_at = [0] * (NUMBER_BITS + 1)
 
-    def move(self, rows: Mapping[int, TagActorsRow], order: list[int], *, end: int) -> None:
-        """Cover the panes of this window before an end."""
+    def move(
+        self, rows: Mapping[int, TagActorsRow], order: list[int], closed: Mapping[int, list[_Found]], *, end: int
+    ) -> None:
+        """Cover the panes of this window before an end; of those that were `closed` just now the actors are known."""
         start, stop = max(0, end - self.lag - self.length), max(0, end - self.lag)
         leaving = order[bisect_left(order, self.start) : bisect_left(order, min(start, self.stop))]
         entering = order[bisect_left(order, max(start, self.stop)) : bisect_left(order, stop)]
@@ -342,7 +357,7 @@ class _Window:
         if not (leaving or entering):
             return
         moved = [(list(_actors_of(rows[pane])), -1) for pane in leaving]
-        moved += [(list(_actors_of(rows[pane])), 1) for pane in entering]
+        moved += [(closed.get(pane) or list(_actors_of(rows[pane])), 1) for pane in entering]
         for pane, (found, sign) in zip((*leaving, *entering), moved, strict=True):
             self._panes_at[rows[pane].level] += sign
             for number, tags in found:
