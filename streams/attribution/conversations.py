@@ -338,9 +338,9 @@ def _rows(root: str, conversation: Conversation) -> Iterator[tuple[str, bytes | 
 
 def _restored(root: str, rows: list[tuple[str, bytes]]) -> Conversation:
     head = next(_decode_head(value) for prefix, value in rows if prefix == "c")
-    shape = CascadeShape(root)
-    conversation = Conversation(head, shape)
     nodes = sorted((_decode_nodes(value) for prefix, value in rows if prefix == "n"), key=lambda row: row.nodes.chunk)
+    shape = CascadeShape(None if nodes else root)
+    conversation = Conversation(head, shape)
     shape.restore([row.nodes for row in nodes])
     for row in nodes:
         conversation.inherited.frombytes(row.inherited)

@@ -88,7 +88,8 @@ class CascadeShape:
 
     __slots__ = ("_beyond", "_dirty", "_guessed", "_index", "_missing", "_seen", "_star", "_tree", "_undone", "_unseen")
 
-    def __init__(self, root_id: str) -> None:
+    def __init__(self, root_id: str | None) -> None:
+        """Begin below a root; without one where rows tell it (`restore`)."""
         self._index = NodeIndex()
         self._tree = TreeSums()
         # Nodes beyond the last that is kept; a bit for each chunk that changed.
@@ -99,9 +100,10 @@ class CascadeShape:
         self._undone, self._unseen = 0, 1
         # Places of missing nodes, in their order; some are missing no longer (`_still_missing`). None for none.
         self._missing: list[int] | None = None
-        self._append(number_of(root_id), _MISSING, 0)
-        self._tree.attach_root()
-        self._dirty = 0
+        if root_id is not None:
+            self._append(number_of(root_id), _MISSING, 0)
+            self._tree.attach_root()
+            self._dirty = 0
 
     def __len__(self) -> int:
         """Return how many places there are, those of missing nodes included."""
@@ -350,13 +352,8 @@ class CascadeShape:
 
     def changed_rows(self) -> list[tuple[int, CascadeNodesRow]]:
         """Return (chunk of 256 nodes, its row) for the chunks that changed since last time; `chunks` rows in all."""
-        rows, chunk = [], 0
-        while self._dirty >> chunk:
-            if self._dirty >> chunk & 1:
-                rows.append((chunk, self._row(chunk)))
-            chunk += 1
-        self._dirty = 0
-        return rows
+        dirty, self._dirty = self._dirty, 0
+        return [(chunk, self._row(chunk)) for chunk in range(dirty.bit_length()) if dirty >> chunk & 1]
 
     def _row(self, chunk: int) -> CascadeNodesRow:
         first = chunk * NODES_PER_ROW
@@ -384,15 +381,18 @@ class CascadeShape:
         self._index = NodeIndex()
         self._index.extend(numbers)
         self._beyond = held[-1].beyond
-        self._seen = sum(not flag & _MISSING for flag in flags)
-        self._undone = sum(flag & (_MISSING | _UNDONE) == _UNDONE for flag in flags)
-        self._unseen = sum(place == ROOT or flag & _PROMOTED > 0 for place, flag in enumerate(flags) if flag & _MISSING)
+        self._seen, self._undone, self._unseen, self._missing = n, 0, 0, None
         self._guessed = self._star = self._dirty = 0
-        for parent, flag in zip(parents, flags, strict=True):
-            if parent != NO_PLACE:
-                self._count_edge(flag, 1)
         self._tree.restore(parents, flags, seconds)
-        self._missing = [place for place in range(1, n) if self._is_missing(place)] or None
+        # Of most cascades all nodes were observed, and nothing has become of them.
+        if any(flags):
+            self._seen = sum(not flag & _MISSING for flag in flags)
+            self._undone = sum(flag & (_MISSING | _UNDONE) == _UNDONE for flag in flags)
+            self._unseen = sum(not place or flag & _PROMOTED > 0 for place, flag in enumerate(flags) if flag & _MISSING)
+            for parent, flag in zip(parents, flags, strict=True):
+                if parent != NO_PLACE:
+                    self._count_edge(flag, 1)
+            self._missing = [place for place in range(1, n) if self._is_missing(place)] or None
 
 
 def _second_of(at_ms: int) -> int:

@@ -299,6 +299,10 @@ class TreeSums:
             links[at + _DEPTH], links[at + _SIZE] = place, 1
             links[at + _CHILD] = links[at + _SIBLING] = NO_PLACE
             links[at + _FLAGS] &= 0xFF
+        return self._plant()
+
+    def _plant(self) -> list[int]:
+        links, width = self._links, _WIDTH
         for place in range(len(self)):
             parent = links[place * width + _PARENT]
             if parent != NO_PLACE:
@@ -370,7 +374,8 @@ class TreeSums:
 
     def restore(self, parents: Iterable[int], flags: bytes, marks: Iterable[int]) -> list[int]:
         """Take up the places of earlier `parents`, `flags` and `marks`; return those that hang from the root."""
-        self._links = array("H")
-        for parent, flag, mark in zip(parents, flags, marks, strict=True):
-            self._links.extend((1, parent, 0, NO_PLACE, NO_PLACE, flag, mark & 0xFFFF, mark >> 16))
-        return self.replant()
+        self._forget()
+        self._links = links = array("H")
+        for place, (parent, flag, mark) in enumerate(zip(parents, flags, marks, strict=True)):
+            links.extend((1, parent, place, NO_PLACE, NO_PLACE, flag, mark & 0xFFFF, mark >> 16))
+        return self._plant()
