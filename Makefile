@@ -8,10 +8,10 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check sbom audit bench simulate faults fuzz lock clean
+.PHONY: help install compiled interpreted demo test check sbom audit bench simulate faults fuzz lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## virtual environment in .venv with everything locked, and the overgrowth command
 
@@ -25,6 +25,16 @@ $(STAMP): pyproject.toml $(LOCKS)/development.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/development.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# What is compiled has the age of the sources at the begin, so an edit meanwhile is noticed (agents/compiled_core.py).
+compiled: install interpreted ## compile what runs for every signal, beside its sources (some minutes); wants a C compiler
+	@mkdir -p build && touch build/begun
+	@OVERGROWTH_COMPILE=1 $(BIN)/python setup.py --quiet build_ext --inplace
+	@find streams -name '*.so' -exec touch -r build/begun {} +
+
+interpreted: ## remove what was compiled
+	@rm -rf build
+	@find streams -name '*.so' -delete
 
 demo: install ## watch a community outgrow a brand's topic: embedded Kafka and Valkey, a worker, a season
 	@$(BIN)/overgrowth demo
@@ -72,6 +82,6 @@ lock: install ## write the locks anew after a change of pyproject.toml (newest v
 	    --custom-compile-command 'make lock' --output-file $(LOCKS)/$$name.txt "$$@" || exit 1; \
 	done
 
-clean: ## remove what was made here: environment, caches, build output
+clean: interpreted ## remove what was made here: environment, caches, build output
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find schemas streams agents tests -name __pycache__ -type d -prune -exec rm -rf {} +

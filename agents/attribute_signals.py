@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from operator import attrgetter
 
 import msgspec
 
@@ -31,6 +32,7 @@ _OUTCOMES: tuple[Outcome, ...] = (
     "erased",
 )
 
+_kind_and_op: Callable[[Signal], tuple[Kind, Op]] = attrgetter("kind", "op")
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -66,9 +68,8 @@ class AttributeShell:
         if self._pseudonyms is not None:
             _hide(arrivals, self._pseudonyms)
         told = step.advance(arrivals, next_offset=batch.next_offset)
-        self._arrived.update(
-            (arrival.decoded.kind, arrival.decoded.op) for arrival in arrivals if isinstance(arrival.decoded, Signal)
-        )
+        signals = [arrival.decoded for arrival in arrivals if isinstance(arrival.decoded, Signal)]
+        self._arrived.update(map(_kind_and_op, signals))
         outgoing = packed(
             told.items,
             channel=self._attributed,

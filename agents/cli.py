@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from agents.compiled_core import built, require_current
+
 COMMANDS: dict[str, str] = {
     "demo": "Watch a community outgrow a brand's topic, on embedded servers.",
     "stack": "Start and stop a local Kafka and Valkey.",
@@ -30,6 +32,7 @@ EXPECTED_ERRORS = frozenset(
     {
         "agents.backtesting.running.UnreadableFile",
         "agents.broker.BrokerError",
+        "agents.compiled_core.StaleError",
         "agents.connectors.errors.ConnectorError",
         "agents.health.HealthError",
         "agents.logs.LogError",
@@ -101,7 +104,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="overgrowth", message="overgrowth %(version)s")
+@click.version_option(package_name="overgrowth", message=f"overgrowth %(version)s{'+compiled' if built() else ''}")
 def main() -> None:
     """Know when a community outgrows a brand-seeded topic.
 
@@ -116,6 +119,7 @@ def main() -> None:
     """
     # Clients of Kafka log each attempt to connect; without a log to write to, that would be noise beside our one line.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+    require_current()
 
 
 if __name__ == "__main__":

@@ -80,6 +80,15 @@ class Erasure(msgspec.Struct, omit_defaults=True, gc=False):
     at: int
 
 
+class Probe(msgspec.Struct):
+    """Which of the keys that tell this format an object has at its top, whatever lies under them."""
+
+    heartbeat: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    erase: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    kind: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    at: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 def conversation_of(signal: Signal) -> str:
     """Return the id of the conversation that a signal belongs to, the key of `social.signals`.
 

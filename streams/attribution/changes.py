@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
-from schemas.act_rows import ActsRow
+from schemas.act_rows import ActsRow, Origin
 from schemas.signal import ACTOR_UNKNOWN, KINDS, Kind, Signal, conversation_of, is_addressed
 from streams.attribution.acts import Act, RecentActs
 from streams.measures.node_index import number_of
@@ -16,13 +16,6 @@ _MARK_BYTES = 4
 _ORIGINALS = frozenset(("post", "reply", "quote"))
 _NODELESS = frozenset(("like", "follow"))
 _KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
-
-
-class Origin(NamedTuple):
-    """Where an act was, and which tags it had: 4 bytes for each, which say whether two are the same and no more."""
-
-    root: str
-    tags: bytes = b""
 
 
 class Found(NamedTuple):

@@ -12,8 +12,8 @@ _WINDOW = "now"
 class Background:
     """Tags of the last panes by shard, fed in stamp order.
 
-    What is read is as of the begin of the running pane: so it does not depend on what else of the pane has come. A shard
-    is a fair sample of the network's actors, whatever the partitions.
+    What is read is as of the begin of the running pane: so it does not depend on what else of the pane has come.
+    A shard is a fair sample of the network's actors, whatever the partitions.
 
     >>> background = Background(pane_ms=1_000)
     >>> background.add(7, "ana", ["#rain"], at_ms=500)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Erasure, Heartbeat, Signal
+from schemas.signal import AT_MS_MAX, AT_MS_MIN, KINDS, Erasure, Heartbeat, Probe, Signal
 from schemas.unreadable import UNREADABLE
 from streams.networks.bounds import FOLLOWERS_MAX, bounded_erasure, cut_tags, has_nul, without_nul
 from streams.networks.payload import (
@@ -22,19 +22,10 @@ _IDS = (*_REQUIRED_IDS, "source", "post", "parent", "root", "parent_actor", "roo
 _OPS = ("create", "update", "delete", "undo")
 
 
-class _Probe(msgspec.Struct):
-    """Tells which of the keys that tell this format an object has at its top, whatever lies under them."""
-
-    heartbeat: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    erase: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    kind: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    at: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
 _decode_signal = msgspec.json.Decoder(Signal).decode
 _decode_heartbeat = msgspec.json.Decoder(Heartbeat).decode
 _decode_erasure = msgspec.json.Decoder(Erasure).decode
-_probe = msgspec.json.Decoder(_Probe).decode
+_probe = msgspec.json.Decoder(Probe).decode
 
 
 def normalize(payload: bytes | None) -> Signal | Heartbeat | Erasure | Refusal:
@@ -91,11 +82,11 @@ def recognises(payload: bytes) -> bool:
     return probe.kind is not msgspec.UNSET and probe.at is not msgspec.UNSET
 
 
-def _keys_of(payload: bytes) -> _Probe:
+def _keys_of(payload: bytes) -> Probe:
     try:
         return _probe(payload)
     except UNREADABLE:
-        return _Probe()
+        return Probe()
 
 
 def _heartbeat(payload: bytes) -> Heartbeat | Refusal:

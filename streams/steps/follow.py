@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.act_rows import ActsRow
+from schemas.act_rows import ActsRow, Counted
 from schemas.attributed import (
     ADOPTED,
     BEGINNING,
@@ -64,12 +64,6 @@ class _Terms(NamedTuple):
     weights: Weights
     member: MemberRules
     day_ms: int
-
-
-class Counted(NamedTuple):
-    """What a signal added: its topics, and for each the lineage and the units of engagement."""
-
-    topics: tuple[tuple[str, int, int], ...]
 
 
 def _one_scope(counted: Counted) -> str:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents import cli, commands
+from agents.compiled_core import StaleError
 from agents.settings import SettingsError
 from agents.version import VERSION
 
@@ -79,6 +80,19 @@ def test_every_command_shows_an_example() -> None:
 def test_version_is_that_of_the_package() -> None:
     """A report of a bug begins with it."""
     assert run("--version").stdout == f"overgrowth {VERSION}\n"
+
+
+def test_no_command_runs_what_was_compiled_of_other_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of yesterday's rules would look like one of today's."""
+
+    def stale() -> None:
+        raise StaleError("watch.py changed since; run `make compiled`")
+
+    monkeypatch.setattr(cli, "require_current", stale)
+    result = run("schema", "jsonschema")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: watch.py changed since; run `make compiled`\n"
 
 
 @pytest.mark.parametrize("name", sorted(cli.EXPECTED_ERRORS))
