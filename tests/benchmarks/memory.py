@@ -99,13 +99,16 @@ def _held(make: Callable[[], object]) -> int:
 
 
 def _follow(members: int) -> FollowStep:
-    """Return the step that knows so many members, each by two acts."""
+    """Return the step that knows so many members, each by two acts, an hour later: the latest 20,000 acts at most are
+    open, and take some 200 bytes each, however many members there are.
+    """
     step = FollowStep(registry(), origins=1)
     link = TopicLink("acme/garden", SEEDED, 1)
+    acts = [(START_MS + act, member) for act in range(2) for member in range(members)]
+    acts.append((START_MS + HOUR_MS, 0))
     items = [
-        AttributedSignal(START_MS + act, _id(2 * member + act), _id(member), 0, NETWORK, _id(member), (link,))
-        for act in range(2)
-        for member in range(members)
+        AttributedSignal(at_ms, _id(number), _id(member), 0, NETWORK, _id(member), (link,))
+        for number, (at_ms, member) in enumerate(acts)
     ]
     items.sort(key=lambda item: (item.at, item.id))
     upto = (START_MS + HOUR_MS * 2, "")
