@@ -249,8 +249,9 @@ class Runner:
         if lane.rewound is None or lane.rewound[0] != lane.next_offset:
             logger.warning("%s[%d]: rewound from %d to %d", self.channel, partition, first, lane.next_offset)
             lane.rewound = (lane.next_offset, first)
-        elif first <= lane.rewound[1]:
-            # Delivered again, the log still goes on here: it has a hole of its own (a marker, a removed record).
+        elif first <= lane.rewound[1] and batch.begins is None:
+            # Delivered again, the log still goes on here: it has a hole of its own (a marker, a removed record). What
+            # is known to begin behind what was asked for was fetched before, and tells nothing of that.
             return False
         # A batch from further behind was fetched before; nothing of it may be taken before what was asked for.
         await self._group.rewind(self.channel, partition, lane.next_offset)

@@ -79,6 +79,25 @@ def test_a_hole_with_batches_queued_behind_it_does_not_rewind_for_ever() -> None
     run(work())
 
 
+def test_what_was_fetched_twice_before_a_rewind_does_not_look_like_a_hole() -> None:
+    """The second of them begins where the first did, but is known to: it tells nothing of what is needed."""
+
+    async def work() -> None:
+        group = Group()
+        runner = runner_of(group)
+        await runner.take(PARTITION, batches()[0], end_offset=END)
+        needed = runner.lanes[PARTITION].next_offset
+        behind = after(needed + 20)
+        await runner.take(PARTITION, behind, end_offset=END)
+        await runner.take(PARTITION, behind._replace(begins=behind.records[0].offset), end_offset=END)
+        assert (group.rewound, runner.lanes[PARTITION].next_offset) == ([needed, needed], needed)
+        await runner.take(PARTITION, after(needed), end_offset=END)
+        await runner.checkpoint()
+        assert group.kafka.acknowledged == {PLACE: END}
+
+    run(work())
+
+
 def test_a_hole_that_the_fetch_has_seen_is_passed_at_once() -> None:
     """Behind every transaction lies a marker: to ask again for each would read every batch twice."""
 
