@@ -118,7 +118,7 @@ def main(
     Examples:
       python -m tests.benchmarks --only memory --only backtest --json
       python -m tests.benchmarks --report tests/benchmarks/reports
-      python -m tests.benchmarks --check tests/benchmarks/reports/2026-11-23.json
+      python -m tests.benchmarks --check tests/benchmarks/reports/2026-11-23-complete.json
     """
     # As every worker and backtest does.
     collect_rarely()
