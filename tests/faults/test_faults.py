@@ -15,7 +15,7 @@ PARTITIONS = 2
 @pytest.mark.integration
 @pytest.mark.kafka
 def test_workers_that_are_killed_under_load_tell_what_one_process_tells(tmp_path: Path) -> None:
-    """Two workers, poison, broken clocks, kills while data is left: nothing lost, nothing other, SIGTERM drains."""
+    """Two workers, poison, broken clocks, kills under load: nothing lost, nothing other, SIGTERM drains."""
     plan = Plan("embedded", kills=2, seed=3, per_second=80.0, only_kills=True)
     report = run_campaign(plan, tmp_path)
 
