@@ -18,7 +18,7 @@ def percentile(ordered: list[float], share: float) -> float:
     return ordered[max(0, -int(-len(ordered) * share // 1) - 1)]
 
 
-KILLS_THAT_TELL = 10
+KILLS_THAT_REPEAT = 10
 
 
 def failures(plan: Plan, report: Report) -> list[str]:
@@ -33,6 +33,8 @@ def failures(plan: Plan, report: Report) -> list[str]:
         found.append(
             f"{counts['late for no fault of theirs']} signals with a right clock were late only, never applied"
         )
+    if not report.had_data_left:
+        found.append("no fault landed while anything was left to do")
     if report.unfinished:
         found.append(f"{report.unfinished} faults after which some partition was never checkpointed again")
     if not report.lanes.shared_anew:
@@ -40,11 +42,8 @@ def failures(plan: Plan, report: Report) -> list[str]:
     if not (counts["vitals"] and counts["alerts"] and counts["rejections"] and counts["late"]):
         found.append(f"there was nothing to compare: {counts}")
     repeats = sum(count for name, count in counts.items() if name.endswith(" repeated"))
-    # Of a few kills all may come right behind a checkpoint, with nothing sent since, and with nothing read by the time
-    # that the next owner writes its first one.
-    if plan.kills >= KILLS_THAT_TELL and not report.had_data_left:
-        found.append("no fault landed while anything was left to do")
-    if plan.kills >= KILLS_THAT_TELL and not repeats + counts["duplicate"]:
+    # A kill repeats only what was sent since the last checkpoint: a few of them may all come right behind one.
+    if plan.kills >= KILLS_THAT_REPEAT and not repeats + counts["duplicate"]:
         found.append("nothing was told twice, so nothing had to be told apart")
     return found
 

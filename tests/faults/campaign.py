@@ -86,7 +86,7 @@ class Campaign:
             self.fleet.start()
         self.watcher.start()
         feeding = asyncio.create_task(self.feeder.run())
-        first = self.watcher.note()
+        first = await self.watcher.note()
         assert await self.watcher.wait(first, within_s=2 * TAKEOVER_WITHIN_S), "no worker began"
         self.watcher.over.clear()
         while self.done["kill"] < self.plan.kills and time.monotonic() - begun_s < self.plan.seconds_max:
@@ -125,7 +125,7 @@ class Campaign:
 
     async def _takeover(self) -> None:
         """Wait until new owners have checkpointed all partitions; every other time only for seconds."""
-        fault = self.watcher.note()
+        fault = await self.watcher.note()
         if self.random.random() < 0.5:
             await asyncio.sleep(self.random.uniform(2.0, 8.0))
             return

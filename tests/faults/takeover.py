@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
-from agents.broker import BrokerError, follow_partition
+from agents.broker import BrokerError, follow_partition, read_end
 from agents.settings import Settings
 from agents.table import CHECKPOINT_KEY, CLAIM_PLACE
-from schemas.channels import TABLE_ATTRIBUTE, named
+from schemas.channels import SIGNALS, TABLE_ATTRIBUTE, named
 from schemas.rows import CheckpointRow
 
 POLL_S = 0.1
@@ -31,11 +32,14 @@ class Mark(NamedTuple):
 
 
 class Fault:
-    """One fault: when it came, what the checkpoints were then, and the first of each partition by a new owner."""
+    """One fault: when it came, what the checkpoints were then, where the input ended then as far as that is known, and
+    the first checkpoint of each partition by a new owner.
+    """
 
     def __init__(self, at_s: float, before: dict[int, Mark]) -> None:
         self.at_s = at_s
         self.before = dict(before)
+        self.ends: dict[int, int] = {}
         self.after: dict[int, Mark] = {}
 
     def see(self, partition: int, mark: Mark) -> None:
@@ -54,8 +58,12 @@ class Fault:
 
     @property
     def had_data_left(self) -> bool:
-        """Whether these owners had something to do that no checkpoint from before the fault covered."""
-        return any(mark.offset > self.before.get(at, Mark()).offset for at, mark in self.after.items())
+        """Whether there was something to do that no checkpoint from before the fault covered.
+
+        The first checkpoint of a new owner does not tell that: it is written for what late writers hid, and may come
+        before anything was read.
+        """
+        return any(end > self.before.get(at, Mark()).offset for at, end in self.ends.items())
 
 
 class Watcher:
@@ -81,10 +89,14 @@ class Watcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def note(self) -> Fault:
+    async def note(self) -> Fault:
         """Begin to time a fault that comes now."""
         fault = Fault(time.time(), self.marks)
         self.open.append(fault)
+        channel = named(SIGNALS, namespace=self._settings.namespace)
+        with suppress(BrokerError):  # the broker is away: that is one of the faults
+            for partition in range(self._settings.partitions):
+                fault.ends[partition] = await read_end(self._settings, channel=channel, partition=partition)
         return fault
 
     async def wait(self, fault: Fault, *, within_s: float) -> bool:
