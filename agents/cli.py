@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from agents.compiled_core import built, require_current
+from agents.compiled_core import label, require_current
 
 COMMANDS: dict[str, str] = {
     "demo": "Watch a community outgrow a brand's topic, on embedded servers.",
@@ -104,7 +104,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="overgrowth", message=f"overgrowth %(version)s{'+compiled' if built() else ''}")
+@click.version_option(package_name="overgrowth", message=f"overgrowth %(version)s{label()}")
 def main() -> None:
     """Know when a community outgrows a brand-seeded topic.
 

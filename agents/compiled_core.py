@@ -18,6 +18,11 @@ def built(root: Path = ROOT) -> Path | None:
     return next(iter(root.glob("streams/compiled__mypyc.*")), None)
 
 
+def label(root: Path = ROOT) -> str:
+    """Return what the version says of it, a local version label (PEP 440); nothing where Python runs the sources."""
+    return "+compiled" if built(root) else ""
+
+
 def require_current(root: Path = ROOT) -> None:
     """Raise StaleError where a source is younger than what was compiled of the core; costs nothing where nothing was.
 

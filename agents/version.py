@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from agents.compiled_core import built
+from agents.compiled_core import label
 
-VERSION = version("overgrowth") + ("+compiled" if built() else "")
-"""As in metrics and of `overgrowth --version`; `+compiled` is a local version label (PEP 440)."""
+VERSION = version("overgrowth") + label()
+"""As in metrics and of `overgrowth --version`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.compiled_core import StaleError, built, require_current
+from agents.compiled_core import StaleError, built, label, require_current
 
 BEGUN_S = 1_800_000_000
 
@@ -27,6 +27,7 @@ def checkout(root: Path, *, compiled: bool = True, edited: tuple[str, ...] = ())
 def test_what_was_compiled_of_these_sources_is_taken(tmp_path: Path) -> None:
     """It has the time at which compiling began, so a source of that time was read."""
     assert built(checkout(tmp_path)) is not None
+    assert label(tmp_path) == "+compiled"
     require_current(tmp_path)
 
 
@@ -51,4 +52,5 @@ def test_an_edit_of_what_is_never_compiled_is_none(tmp_path: Path) -> None:
 def test_without_anything_compiled_every_edit_is_fine(tmp_path: Path) -> None:
     """That is how nearly everybody works."""
     assert built(checkout(tmp_path, compiled=False, edited=("streams/steps/watch.py",))) is None
+    assert label(tmp_path) == ""
     require_current(tmp_path)
