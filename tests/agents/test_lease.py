@@ -122,13 +122,19 @@ def test_an_answer_of_another_kind_says_nothing_of_the_place() -> None:
     assert clock.ended == []
 
 
-def test_a_producer_sends_nothing_until_the_place_is_held_again() -> None:
-    """What it waits with goes out in the end, for nobody else can have had the place; other requests do not wait."""
+def guarded_too_late() -> tuple[Clock, Any]:
+    """Return a clock and a guarded client of a member that has not been heard of for a session."""
     clock = Clock()
     told(clock, heartbeat(), NO_ERROR)
     clock.now_s += SESSION_S
     client: Any = Client(clock)
     clock.lease.guard(client)
+    return clock, client
+
+
+def test_a_producer_sends_nothing_until_the_place_is_held_again() -> None:
+    """What it waits with goes out in the end, for nobody else can have had the place; other requests do not wait."""
+    clock, client = guarded_too_late()
 
     async def work() -> None:
         sending = asyncio.create_task(client.send(1, produce()))
@@ -145,11 +151,7 @@ def test_a_producer_sends_nothing_until_the_place_is_held_again() -> None:
 
 def test_a_request_that_waits_for_too_long_times_out_as_if_kafka_were_away() -> None:
     """The producer tries it again until its batch has expired, which ends the worker like any failed send."""
-    clock = Clock()
-    told(clock, heartbeat(), NO_ERROR)
-    clock.now_s += SESSION_S
-    client: Any = Client(clock)
-    clock.lease.guard(client)
+    clock, client = guarded_too_late()
 
     async def work() -> None:
         sending = asyncio.create_task(client.send(1, produce()))

@@ -1,9 +1,5 @@
 """deploy/kubernetes: valid, confined, probed, and scaled no further than there are partitions."""
 
-import importlib.util
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from agents.broker import channel_config
 from agents.health import METHODS
 from agents.settings import FILE_VARIABLE, Settings, load_settings
 from schemas.channels import SIGNALS
+from tests.deploy.kustomized import build, check_schemas
 from tests.deploy.ours import check_command, check_variables
 from tests.deploy.pods import check_confined, check_secret_files
 from tests.deploy.told import DEPLOY
@@ -35,25 +32,12 @@ every_pod = pytest.mark.parametrize("kind", PODS)
 
 def test_the_objects_fit_the_schemas_of_kubernetes() -> None:
     """Fields that Kubernetes does not know are refused, too: a misspelt one would be ignored by some versions."""
-    if importlib.util.find_spec("kubernetes_validate") is None:
-        pytest.skip("kubernetes-validate is not installed; make install")
-    files = [str(FOLDER / name) for name in KUSTOMIZATION["resources"] if name != "scaling.yaml"]
-    verdict = subprocess.run(
-        [sys.executable, "-m", "kubernetes_validate", "--strict", "--no-warn", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    check_schemas(FOLDER, (name for name in KUSTOMIZATION["resources"] if name != "scaling.yaml"))
 
 
 def test_kustomize_builds_it() -> None:
     """References between the files are right, and the environment is rolled out with a name of its content."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("there is no kubectl on the PATH")
-    built = subprocess.run(["kubectl", "kustomize", str(FOLDER)], capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    objects = {document["kind"]: document for document in yaml.safe_load_all(built.stdout)}
+    objects = {document["kind"]: document for document in build(FOLDER)}
     assert set(objects) == {*OBJECTS, "ConfigMap"}
     source = objects["Deployment"]["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"]
     assert source == objects["ConfigMap"]["metadata"]["name"] != "overgrowth-environment"

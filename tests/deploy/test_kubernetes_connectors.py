@@ -1,10 +1,6 @@
 """deploy/kubernetes/connectors: valid, confined, one of each, and in touch with nothing but what they are for."""
 
-import importlib.util
 import ipaddress
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from agents.connectors.program import DRAIN_S
 from agents.settings import FILE_VARIABLE, Settings
 from streams.networks import NETWORKS
 from tests.deploy.composed import services
+from tests.deploy.kustomized import build, check_schemas
 from tests.deploy.ours import check_command, check_variables
 from tests.deploy.pods import check_confined, check_secret_files
 from tests.deploy.test_kubernetes import ENVIRONMENT as OF_WORKERS
@@ -59,26 +56,12 @@ def selected_by(policy: dict[str, Any]) -> set[str]:
 
 def test_the_objects_fit_the_schemas_of_kubernetes() -> None:
     """Fields that Kubernetes does not know are refused, too."""
-    if importlib.util.find_spec("kubernetes_validate") is None:
-        pytest.skip("kubernetes-validate is not installed; make install")
-    files = [str(FOLDER / name) for name in KUSTOMIZATION["resources"]]
-    verdict = subprocess.run(
-        [sys.executable, "-m", "kubernetes_validate", "--strict", "--no-warn", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    check_schemas(FOLDER, KUSTOMIZATION["resources"])
 
 
 def test_kustomize_builds_it() -> None:
     """References between the files are right."""
-    program = ["kubectl", "kustomize"] if shutil.which("kubectl") else ["kustomize", "build"]
-    if shutil.which(program[0]) is None:
-        pytest.skip("there is neither kubectl nor kustomize on the PATH")
-    built = subprocess.run([*program, str(FOLDER)], capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    assert len(list(yaml.safe_load_all(built.stdout))) == len(OBJECTS) + 1
+    assert len(build(FOLDER)) == len(OBJECTS) + 1
 
 
 def test_every_file_is_in_the_kustomization_and_every_connector_has_one() -> None:
