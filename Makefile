@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml $(LOCKS)/development.txt
 	  echo "make: no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing the locked packages into $(VENV) (about a minute the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/development.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # What is compiled has the age of the sources at the begin, so an edit meanwhile is noticed (agents/compiled_core.py).
