@@ -27,8 +27,8 @@ OUTCOMES = ("applied", "late", "rejected", "duplicate", "heartbeat", "ignored")
 
 
 class Told(NamedTuple):
-    """An episode in the list of a topic: its number, the alert that raised it, when it ended, and what is known by its
-    last alert of the talk elsewhere: whether it was new, and whether it lasted.
+    """An episode in the list of a topic: its number, the alert that raised it, when it ended, and of a return what
+    is known by its last alert of the talk elsewhere: whether it was new, and whether it lasted.
     """
 
     number: int
@@ -109,8 +109,12 @@ def _moment(instant: str) -> str:
 
 
 def _told(alerts: Sequence[Alert], first: int) -> list[Told]:
-    # By the last alert of each episode that says it, for what is heard later tells more.
-    heard = {alert.episode: alert.evidence.resonance for alert in alerts if alert.evidence.resonance is not None}
+    # By the last alert of each return, for what is heard later tells more; other alerts of those days know it as well.
+    heard = {
+        alert.episode: alert.evidence.resonance
+        for alert in alerts
+        if alert.state == "returned" and alert.evidence.resonance is not None
+    }
     return [
         Told(
             number,

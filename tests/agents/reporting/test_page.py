@@ -39,12 +39,15 @@ def report() -> str:
     raised.evidence.emergent = (EmergentEvidence(NASTY, 4.0, 20.0, 12),)
     raised.summary = f"The community went to {NASTY}"
     ended = alert(3, status="resolved")
+    returned = alert(2, topic="tulips", episode="e2", state="returned")
     begin, end = "2026-05-01T00:00:00.000Z", "2026-05-02T00:00:00.000Z"
-    ended.evidence.resonance = ResonanceEvidence(begin, end, end, 0.5, None, None)
+    # Whatever is told in these days knows it, but it is said of the return alone.
+    for one in (ended, returned):
+        one.evidence.resonance = ResonanceEvidence(begin, end, end, 0.5, None, None)
     story = Story()
     ticks = [vitals(minute, minute % 50, state="growing" if minute > 90 else "seeded") for minute in range(240)]
     others = [vitals(0, topic="tulips")]
-    told = [(0, raised), (0, ended), (0, alert(2, topic="tulips", episode="e2"))]
+    told = [(0, raised), (0, ended), (0, returned)]
     story.hear(Outcome(ticks + others, [cascade(NASTY, 3)], told, [], []))
     reply = Signal("a", "garden", "reply", START_MS, "ana", post="a", parent=NASTY, root=NASTY)
     trees = plant(entries([reply]), [NASTY])
@@ -87,6 +90,7 @@ def test_what_was_told_can_be_read() -> None:
     assert "12&nbsp;accounts" in page
     assert "enter 2" in page
     assert "1 May 2026, 00:00 UTC to 2 May 2026, 00:00 UTC" in page
+    assert page.count("Talk elsewhere from") == 1
     assert re.search(r"novelty 0\.5, transience unknown, resonance\s+unknown bits", page)
 
 
